@@ -1,0 +1,251 @@
+"""The catalogue and its large objects, changed together: each function is one statement.
+
+The catalogue row is the lock of its object. Writers queue at it, where bare large objects answer
+"tuple concurrently updated"; under REPEATABLE READ the second gets a serialization failure, where
+bare large objects commit a mixture. Whatever changes an object bumps `version` in the same
+statement, so that a roll-back to a savepoint never leaves a change without its version.
+
+Knows no Django: a function takes a cursor as `lo_storage.large_objects` does.
+"""
+
+import re
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import NamedTuple, cast
+
+from .large_objects import ROW, Buffer, Cursor, check_end, existing
+
+TABLE = "lo_storage_largeobject"
+MAX_OID = 2**32 - 1
+
+
+class Entry(NamedTuple):
+    """A row of the catalogue."""
+
+    loid: int
+    name: str
+    original_name: str
+    size: int
+    sha256: str | None
+    version: int
+    created_at: datetime
+    modified_at: datetime
+
+
+FIND = """
+    select loid, name, original_name, size, sha256, version, created_at, modified_at
+      from lo_storage_largeobject
+     where name = %(name)s
+"""
+
+NAMES = "select name from lo_storage_largeobject order by loid"
+
+IDENTIFY = """
+    select coalesce(entry.name, '')
+      from pg_largeobject_metadata object
+      left join lo_storage_largeobject entry on entry.loid = object.oid
+     where object.oid = %(loid)s::oid
+"""
+
+SIZE = "select size from lo_storage_largeobject where loid = %(loid)s::oid"
+
+CREATE = """
+    with object as materialized (
+        select lo_from_bytea(0, %(data)b) as loid
+    )
+    insert into lo_storage_largeobject
+           (loid, name, original_name, size, sha256, version, created_at, modified_at)
+    select loid, loid::text || %(suffix)s::text, %(original_name)s::text,
+           length(%(data)b), %(sha256)s::text, 1, clock_timestamp(), clock_timestamp()
+      from object
+ returning loid, name
+"""
+
+COMPLETE = """
+    update lo_storage_largeobject
+       set size = %(size)s, sha256 = %(sha256)s
+     where loid = %(loid)s::oid
+"""
+
+# One statement has one snapshot, so what it returns was the content at one moment.
+READ = """
+    select lo_get(object.oid, piece, least(%(row)s, entry.size - piece)::int)
+      from lo_storage_largeobject entry
+      join pg_largeobject_metadata object on object.oid = entry.loid
+      left join generate_series(
+               %(offset)s::bigint, least(%(end)s::bigint, entry.size) - 1, %(row)s::bigint
+           ) as piece on true
+     where entry.loid = %(loid)s::oid
+     order by piece
+"""
+
+READ_VERSION = """
+    select entry.version, lo_get(object.oid, %(offset)s, %(length)s)
+      from lo_storage_largeobject entry
+      join pg_largeobject_metadata object on object.oid = entry.loid
+     where entry.loid = %(loid)s::oid
+"""
+
+# The sub-select makes the row's lock come before the write.
+WRITE = """
+    with entry as (
+        update lo_storage_largeobject
+           set version = version + 1, modified_at = clock_timestamp(), sha256 = null,
+               size = greatest(size, %(offset)s + length(%(data)b))
+         where loid = %(loid)s::oid
+     returning loid
+    )
+    select lo_put(object.oid, %(offset)s, %(data)b)
+      from pg_largeobject_metadata object
+     where object.oid = (select loid from entry)
+"""
+
+APPEND = """
+    with entry as (
+        update lo_storage_largeobject
+           set version = version + 1, modified_at = clock_timestamp(), sha256 = null,
+               size = size + length(%(data)b)
+         where loid = %(loid)s::oid
+     returning loid, size
+    )
+    select entry.size, lo_put(object.oid, entry.size - length(%(data)b), %(data)b)
+      from entry
+      join pg_largeobject_metadata object on object.oid = entry.loid
+"""
+
+TRUNCATE = """
+    with entry as (
+        update lo_storage_largeobject
+           set version = version + 1, modified_at = clock_timestamp(), sha256 = null,
+               size = %(size)s
+         where loid = %(loid)s::oid
+     returning loid
+    ), opened as materialized (
+        select lo_open(object.oid, x'20000'::int) as fd
+          from pg_largeobject_metadata object
+         where object.oid = (select loid from entry)
+    ), truncated as materialized (
+        select fd, lo_truncate64(fd, %(size)s) from opened
+    )
+    select lo_close(fd) from truncated
+"""
+
+DELETE = "delete from lo_storage_largeobject where name = %(name)s"
+
+# Surrogates have no UTF-8, and PostgreSQL's text has no NUL.
+_NAME = re.compile(r"([1-9][0-9]{0,9})(\.[^/\\\0\ud800-\udfff]+)?")
+
+# With the ten digits of an OID and this suffix a name fits FileField's default max_length.
+MAX_SUFFIX = 90
+
+
+def loid_of(name: str) -> int | None:
+    """Return the OID that begins a stored name, or None for what can be no stored name."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return None
+    loid = int(match[1])
+    return loid if loid <= MAX_OID else None
+
+
+def suffix_of(original_name: str) -> str:
+    """Return all suffixes of a file's name ("notes.tar.gz": ".tar.gz"), for a stored name.
+
+    Left out is what cannot stand in a stored name, and from the left what exceeds `MAX_SUFFIX`.
+    """
+    suffixes = [
+        "".join(char for char in suffix if char.isprintable() and char not in "/\\")
+        for suffix in PurePosixPath(original_name).suffixes
+    ]
+    while suffixes and len("".join(suffixes)) > MAX_SUFFIX:
+        del suffixes[0]
+    suffix = "".join(suffixes)
+    return suffix if suffix.strip(".") else ""
+
+
+def find(cursor: Cursor, name: str) -> Entry | None:
+    """Return the row of a stored name; None, without asking, for what can be no stored name."""
+    if loid_of(name) is None:
+        return None
+    cursor.execute(FIND, {"name": name})
+    row = cursor.fetchone()
+    return None if row is None else Entry(*row)
+
+
+def names(cursor: Cursor) -> list[str]:
+    """Return every stored name."""
+    cursor.execute(NAMES)
+    return [name for (name,) in cursor.fetchall()]
+
+
+def identify(cursor: Cursor, loid: int) -> str:
+    """Return the stored name of a large object, or "" for one that is not catalogued."""
+    cursor.execute(IDENTIFY, {"loid": loid})
+    (name,) = existing(cursor.fetchall(), loid)
+    return cast(str, name)
+
+
+def size(cursor: Cursor, loid: int) -> int:
+    """Return the number of bytes of a catalogued object."""
+    cursor.execute(SIZE, {"loid": loid})
+    (size,) = existing(cursor.fetchall(), loid)
+    return cast(int, size)
+
+
+def create(
+    cursor: Cursor, data: Buffer, suffix: str, original_name: str, sha256: str | None = None
+) -> tuple[int, str]:
+    """Create an object that holds `data` (a few MB at the most); return its OID and stored name."""
+    cursor.execute(
+        CREATE,
+        {"data": data, "suffix": suffix, "original_name": original_name, "sha256": sha256},
+    )
+    loid, name = cursor.fetchone()
+    return loid, name
+
+
+def complete(cursor: Cursor, loid: int, size: int, sha256: str) -> None:
+    """Record size and checksum of an object that this transaction created piece by piece."""
+    cursor.execute(COMPLETE, {"loid": loid, "size": size, "sha256": sha256})
+
+
+def read(cursor: Cursor, loid: int, offset: int, end: int) -> list[bytes]:
+    """Return the content from `offset` to `end`, in pieces, as it was at one moment."""
+    cursor.execute(READ, {"loid": loid, "offset": offset, "end": end, "row": ROW})
+    rows = cursor.fetchall()
+    existing(rows, loid)
+    return [piece for (piece,) in rows if piece is not None]
+
+
+def read_version(cursor: Cursor, loid: int, offset: int, length: int) -> tuple[int, bytes]:
+    """Return the version, and up to `length` bytes of that version from `offset` on."""
+    cursor.execute(READ_VERSION, {"loid": loid, "offset": offset, "length": length})
+    version, data = existing(cursor.fetchall(), loid)
+    return version, data
+
+
+def write(cursor: Cursor, loid: int, offset: int, data: Buffer) -> None:
+    """Write `data` (a few MB at the most) at `offset`."""
+    check_end(offset + len(data))
+    cursor.execute(WRITE, {"loid": loid, "offset": offset, "data": data})
+    existing(cursor.fetchall(), loid)
+
+
+def append(cursor: Cursor, loid: int, data: Buffer) -> int:
+    """Write `data` (a few MB at the most) at the end; return where the end is then."""
+    cursor.execute(APPEND, {"loid": loid, "data": data})
+    end, _ = existing(cursor.fetchall(), loid)
+    return cast(int, end)
+
+
+def truncate(cursor: Cursor, loid: int, size: int) -> None:
+    """Cut the object to `size` bytes, or extend it with zeros."""
+    check_end(size)
+    cursor.execute(TRUNCATE, {"loid": loid, "size": size})
+    existing(cursor.fetchall(), loid)
+
+
+def delete(cursor: Cursor, name: str) -> None:
+    """Delete a catalogued object when the transaction commits; nothing to delete is no error."""
+    if loid_of(name) is not None:
+        cursor.execute(DELETE, {"name": name})

@@ -1,0 +1,171 @@
+"""What the database enforces for a file column: no row without its file, no file without its row."""
+
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import ValidationError
+from django.db import DEFAULT_DB_ALIAS, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.backends.ddl_references import Statement, Table
+from django.db.migrations import AddConstraint, CreateModel
+from django.db.migrations.loader import MigrationLoader
+from django.utils.translation import gettext_lazy as _
+
+from . import catalogue
+from .database import cursor
+
+# PostgreSQL cuts names off at 63 bytes; the longest that is made of a constraint's name is
+# "<name>_release".
+MAX_NAME_LENGTH = 63 - len("_release")
+
+# The release function finds its column by the foreign key, and so follows a renamed column.
+# No UPDATE OF and no WHEN: either would make ALTER COLUMN … TYPE fail.
+CREATE = """\
+ALTER TABLE %(table)s ADD CONSTRAINT %(name)s FOREIGN KEY (%(column)s)
+    REFERENCES %(catalogue)s (name) DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX %(name)s ON %(table)s (%(column)s);
+CREATE CONSTRAINT TRIGGER %(trigger)s AFTER UPDATE OR DELETE ON %(table)s
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    EXECUTE FUNCTION lo_storage_release_v1('%(argument)s')"""
+
+REMOVE = """\
+DROP TRIGGER %(trigger)s ON %(table)s;
+DROP INDEX %(name)s;
+ALTER TABLE %(table)s DROP CONSTRAINT %(name)s"""
+
+
+class LargeObjectReference(models.BaseConstraint):
+    """Make a file column reference the catalogue, and let go of files that no row names.
+
+    In the database it is a foreign key with its index, and a trigger:
+
+    - a row cannot name a file that does not exist, and a file that a row of any table names cannot
+      be deleted: `IntegrityError` when the transaction commits;
+    - a file that this table named, and no longer names in any row, is deleted when the transaction
+      commits: after `save()`, `QuerySet.update()`, a cascade, or raw SQL. `TRUNCATE` fires no such
+      trigger; `manage.py lo_clean` finds what it leaves.
+
+    Arguments: `field`, the name of a `DbFileField` or `DbImageField`; `name`, unique in the
+    database schema, of at most 55 bytes, and as for each constraint of Django's `%(app_label)s` and
+    `%(class)s` stand for those of the model in an abstract base.
+
+    A file that this table and another one share is refused to either: let one column own a file.
+    """
+
+    violation_error_code = "missing_file"
+    default_violation_error_message = _("This file does not exist any more. Choose a file again.")
+
+    def __init__(self, *, field: str, name: str, **kwargs: Any) -> None:
+        if len(name.encode()) > MAX_NAME_LENGTH:
+            raise ValueError(
+                f"the name of a LargeObjectReference has at most {MAX_NAME_LENGTH} bytes;"
+                f" shorten {name!r}"
+            )
+        self.field = field
+        super().__init__(name=name, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: field={self.field!r} name={self.name!r}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LargeObjectReference):
+            return NotImplemented
+        return self.deconstruct() == other.deconstruct()
+
+    def __hash__(self) -> int:
+        return hash((self.field, self.name))
+
+    def deconstruct(self) -> Any:
+        path, args, kwargs = super().deconstruct()
+        return path, args, {**kwargs, "field": self.field}
+
+    def constraint_sql(
+        self, model: type[models.Model] | None, schema_editor: BaseDatabaseSchemaEditor | None
+    ) -> Any:
+        """Defer the statements: CREATE TABLE has no place for them."""
+        assert model is not None and schema_editor is not None
+        statement = self.create_sql(model, schema_editor)
+        if statement is not None:
+            schema_editor.deferred_sql.append(statement)
+        return None
+
+    def create_sql(
+        self, model: type[models.Model] | None, schema_editor: BaseDatabaseSchemaEditor | None
+    ) -> Any:
+        return self._statement(CREATE, model, schema_editor)
+
+    def remove_sql(
+        self, model: type[models.Model] | None, schema_editor: BaseDatabaseSchemaEditor | None
+    ) -> Any:
+        return self._statement(REMOVE, model, schema_editor)
+
+    def validate(
+        self,
+        model: type[models.Model],
+        instance: models.Model,
+        exclude: Any = None,
+        using: str = DEFAULT_DB_ALIAS,
+    ) -> None:
+        """Raise `ValidationError` for a stored name that the catalogue does not have; one query."""
+        if exclude and self.field in exclude:
+            return
+        file = getattr(instance, self.field)
+        if not file or not file._committed:
+            return
+        with cursor(using) as c:
+            if catalogue.find(c, file.name) is None:
+                raise ValidationError(
+                    {self.field: self.get_violation_error_message()}, code=self.violation_error_code
+                )
+
+    def _statement(
+        self,
+        template: str,
+        model: type[models.Model] | None,
+        schema_editor: BaseDatabaseSchemaEditor | None,
+    ) -> Statement | None:
+        assert model is not None and schema_editor is not None
+        field: Any = model._meta.get_field(self.field)
+        if field not in model._meta.local_concrete_fields:
+            return None  # The column is in the table of a parent, which has the constraint.
+        quote = schema_editor.quote_name
+        return Statement(
+            template,
+            table=Table(model._meta.db_table, quote),
+            column=quote(field.column),
+            catalogue=quote(catalogue.TABLE),
+            name=quote(self.name),
+            trigger=quote(f"{self.name}_release"),
+            argument=self.name.replace("'", "''"),
+        )
+
+
+def referencing_migrations() -> Iterator[tuple[str, str]]:
+    """Yield (app label, name) of each migration that adds a `LargeObjectReference`.
+
+    They must run after the catalogue was made, which Django's autodetector cannot know: it sees
+    dependencies in relational fields alone. So the library's first migration says it runs before.
+    """
+    for app in apps.get_app_configs():
+        package, _explicit = MigrationLoader.migrations_module(app.label)
+        if package is None or app.name == "lo_storage" or find_spec(package) is None:
+            continue
+        for module in iter_modules(import_module(package).__path__):
+            migration = getattr(import_module(f"{package}.{module.name}"), "Migration", None)
+            if migration is not None and any(map(_adds_reference, migration.operations)):
+                yield app.label, module.name
+
+
+def _adds_reference(operation: Any) -> bool:
+    match operation:
+        case AddConstraint():
+            constraints = [operation.constraint]
+        case CreateModel():
+            constraints = operation.options.get("constraints", [])
+        case _:
+            constraints = []
+    return any(isinstance(constraint, LargeObjectReference) for constraint in constraints)

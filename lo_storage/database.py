@@ -1,0 +1,81 @@
+"""The library's way to a database of Django's: which alias, and a cursor that binds on the server."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, Error, connections
+from django.db.transaction import TransactionManagementError
+from psycopg import Cursor, errors, pq
+
+from .catalogue import TABLE
+
+
+def db_for_read(alias: str | None = None) -> str:
+    """Return `alias`, or else the setting PG_LO_STORAGE_DB_FOR_READ ("default")."""
+    return alias or getattr(settings, "PG_LO_STORAGE_DB_FOR_READ", DEFAULT_DB_ALIAS)
+
+
+def db_for_write(alias: str | None = None) -> str:
+    """Return `alias`, or else the setting PG_LO_STORAGE_DB_FOR_WRITE ("default")."""
+    return alias or getattr(settings, "PG_LO_STORAGE_DB_FOR_WRITE", DEFAULT_DB_ALIAS)
+
+
+def is_supported(connection: Any) -> bool:
+    """Whether a Django connection is psycopg 3 on PostgreSQL."""
+    return connection.vendor == "postgresql" and connection.Database.__name__ == "psycopg"
+
+
+def require_transaction(alias: str) -> None:
+    """Raise `TransactionManagementError` where a write would be committed at once, by itself."""
+    if connections[alias].get_autocommit():
+        raise TransactionManagementError(
+            "a large object can be written only in a transaction, together with the row that names"
+            f" it; wrap both in transaction.atomic(using={alias!r})"
+        )
+
+
+@contextmanager
+def cursor(alias: str) -> Iterator[Any]:
+    """Give a cursor of Django's around psycopg's own, in place of Django's that binds on the client.
+
+    Binding on the client turns bytes into text: 45 MB/s in place of 1,287, measured. Django's
+    wrapper keeps execute wrappers, the query log (which shows `$1` for the bytes), its exceptions
+    and its check for a broken transaction.
+
+    Raises `FileNotFoundError` and `PermissionError` for a large object that is not there or may not
+    be used, and `ImproperlyConfigured` for a database that the library cannot work with.
+    """
+    connection: Any = connections[alias]
+    if not is_supported(connection):
+        raise ImproperlyConfigured(
+            f"lo_storage needs PostgreSQL with psycopg 3, and the database {alias!r} is"
+            f" {connection.settings_dict['ENGINE']!r} with {connection.Database.__name__!r}; set"
+            " its ENGINE to 'django.db.backends.postgresql' and install psycopg"
+        )
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    server_side = Cursor(connection.connection)
+    server_side.format = pq.Format.BINARY
+    try:
+        with connection._prepare_cursor(server_side) as wrapped:
+            yield wrapped
+    except Error as error:
+        match error.__cause__:
+            case errors.UndefinedTable() if TABLE in str(error):
+                translated: Exception = ImproperlyConfigured(
+                    f"the database {alias!r} has no table {TABLE!r}; run"
+                    f" 'manage.py migrate --database {alias}'"
+                )
+            case errors.UndefinedObject():
+                translated = FileNotFoundError(str(error).strip())
+            case errors.InsufficientPrivilege():
+                translated = PermissionError(str(error).strip())
+            case _:
+                raise
+        if connection.in_atomic_block:
+            # Who catches what is no database error would not expect a broken transaction.
+            connection.needs_rollback = True
+        raise translated from error

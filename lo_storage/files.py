@@ -1,0 +1,310 @@
+"""`DbFileIO`: a large object as Python's own `io` has a raw binary file."""
+
+import errno
+import io
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, Self, SupportsIndex
+
+from . import catalogue, large_objects
+from .catalogue import MAX_OID
+from .database import cursor, db_for_read, db_for_write, require_transaction
+from .large_objects import PIECE, Buffer
+
+MODES = ("rb", "r+b", "wb", "w+b", "ab", "a+b")
+
+
+class DbFileIO(io.RawIOBase):
+    """A large object as a raw binary file: `io.FileIO`'s interface, without its descriptor.
+
+    Arguments: `loid`, the number of the object, or 0 to create one (modes "w" and "a"); `mode`, one
+    of "rb", "r+b", "wb", "w+b", "ab", "a+b" or another spelling of these; `name`, for an object
+    that is created the file name whose suffixes its stored name gets, and else what `.name` shows
+    ("" for the stored name); `alias`, the Django database (None: the settings
+    PG_LO_STORAGE_DB_FOR_READ, or _WRITE for a mode that writes).
+
+    Any object that the role may use can be opened, catalogued or not; one created here is
+    catalogued.
+
+    - "wb" does not empty an existing object; `truncate()` does.
+    - Writing needs a transaction, when opening and at each `write()` and `truncate()`
+      (`TransactionManagementError`). Reading needs none.
+    - `write()` returns when the server has the bytes, so a missing `close()` loses nothing. For many
+      small writes put an `io.BufferedWriter` around it.
+    - A file that is kept past its transaction reaches its own object or raises `FileNotFoundError`.
+    - `close()` and the garbage collector send no query.
+
+    Round trips: one to open, one each to read (any length), write (each MiB), truncate, ask for the
+    size and seek from the end; `readline()` and iteration one for each 256 KiB; the rest none.
+
+    Raises `ValueError` for a number or a mode that does not exist, `FileNotFoundError`,
+    `PermissionError` and `io.UnsupportedOperation`.
+    """
+
+    def __init__(
+        self, loid: int, mode: str = "rb", name: str = "", alias: str | None = None
+    ) -> None:
+        super().__init__()
+        if isinstance(loid, bool) or not isinstance(loid, int) or not 0 <= loid <= MAX_OID:
+            raise ValueError(f"loid must be a number from 0 to {MAX_OID}, not {loid!r}")
+        self._loid = loid
+        self._alias = alias
+        self._name = name
+        self._is_open = False
+        self.open(mode)
+
+    def open(self, mode: str = "rb", name: str = "", alias: str | None = None) -> Self:
+        """Open the object again, on the alias that it came from unless told otherwise."""
+        self._is_open = False
+        mode = _normalize(mode)
+        writes = mode != "rb"
+        self._alias = (db_for_write if writes else db_for_read)(alias or self._alias)
+        self._mode = mode
+        self._name = name or self._name
+        self._position = 0
+        self._forget_ahead()
+        if writes:
+            require_transaction(self._alias)
+        if self._loid == 0:
+            if mode[0] == "r":
+                raise ValueError(f"mode {mode!r} creates nothing: give the loid of an object")
+            original_name = os.path.basename(self._name)
+            suffix = catalogue.suffix_of(original_name)
+            with self._cursor() as c:
+                self._loid, self._name = catalogue.create(c, b"", suffix, original_name)
+            self._stored_name = self._name
+        else:
+            with self._cursor() as c:
+                self._stored_name = catalogue.identify(c, self._loid)
+            self._name = self._name or self._stored_name
+        self._is_open = True
+        if mode[0] == "a":
+            self._position = self.size
+        return self
+
+    def __str__(self) -> str:
+        return self._name or str(self._loid)
+
+    def __repr__(self) -> str:
+        state = self._mode if self._is_open else "closed"
+        return f"<{type(self).__name__}: {self._loid} {self._name!r} {state}>"
+
+    def __getstate__(self) -> Any:
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
+    @property
+    def loid(self) -> int:
+        """The number of the large object."""
+        return self._loid
+
+    @property
+    def name(self) -> str:
+        """The name that was given, or else the stored name; "" for what is not catalogued."""
+        return self._name
+
+    @property
+    def stored_name(self) -> str:
+        """The name in the catalogue; "" for what is not catalogued."""
+        return self._stored_name
+
+    @property
+    def mode(self) -> str:
+        """One of "rb", "r+b", "wb", "w+b", "ab", "a+b"."""
+        return self._mode
+
+    @property
+    def size(self) -> int:
+        """The number of bytes now; one round trip."""
+        self._check_open()
+        module = catalogue if self._stored_name else large_objects
+        with self._cursor() as c:
+            return module.size(c, self._loid)
+
+    @property
+    def closed(self) -> bool:
+        return not self._is_open
+
+    def close(self) -> None:
+        # Not the base class's, which ends a file for good: this one can be opened again.
+        self._is_open = False
+
+    def readable(self) -> bool:
+        self._check_open()
+        return self._mode == "rb" or "+" in self._mode
+
+    def writable(self) -> bool:
+        self._check_open()
+        return self._mode != "rb"
+
+    def seekable(self) -> bool:
+        self._check_open()
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return up to `size` bytes, or all that follow, as they were at one moment."""
+        self._check_readable()
+        if size is None or size < 0:
+            return self._read_until(large_objects.MAX_SIZE)
+        return self._read_until(min(self._position + size, large_objects.MAX_SIZE))
+
+    def readall(self) -> bytes:
+        return self.read()
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes, or else up to 256 KiB; for `io.TextIOWrapper`."""
+        return self.read(large_objects.ROW if size < 0 else size)
+
+    def readinto(self, buffer: Any, /) -> int:
+        view = memoryview(buffer).cast("B")
+        data = self.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    readinto1 = readinto
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """Return a line, of at most `size` bytes; reads 256 KiB ahead for the next ones."""
+        self._check_readable()
+        limit = large_objects.MAX_SIZE if size is None or size < 0 else size
+        line = bytearray()
+        while len(line) < limit:
+            start = self._position - self._ahead_from
+            if not 0 <= start < len(self._ahead):
+                position = self._position
+                self._ahead, self._ahead_from = self.read(large_objects.ROW), position
+                self._position, start = position, 0
+                if not self._ahead:
+                    break
+            end = min(len(self._ahead), start + limit - len(line))
+            newline = self._ahead.find(b"\n", start, end) + 1
+            end = newline or end
+            line += self._ahead[start:end]
+            self._position += end - start
+            if newline:
+                break
+        return bytes(line)
+
+    def write(self, buffer: Any, /) -> int:
+        """Write all of `buffer`; the server has it when this returns."""
+        self._check_writable()
+        if isinstance(buffer, str):
+            raise TypeError("a bytes-like object is required, not 'str'")
+        data = memoryview(buffer)
+        data = data.cast("B") if data.contiguous else memoryview(data.tobytes())
+        if self._mode[0] != "a":
+            large_objects.check_end(self._position + len(data))
+        with self._cursor() as c:
+            for start in range(0, len(data), PIECE):
+                self._write_piece(c, data[start : start + PIECE])
+        return len(data)
+
+    def writelines(self, lines: Iterable[Any], /) -> None:
+        """Write all lines, gathered into pieces of 1 MiB."""
+        self._check_writable()
+        for piece in gather(lines):
+            self.write(piece)
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Cut or extend to `size` bytes, or to the position; the position stays."""
+        self._check_writable()
+        size = self._position if size is None else size
+        if size < 0:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        module = catalogue if self._stored_name else large_objects
+        with self._cursor() as c:
+            module.truncate(c, self._loid, size)
+        self._forget_ahead()
+        return size
+
+    def tell(self) -> int:
+        self._check_open()
+        return self._position
+
+    def seek(self, offset: SupportsIndex, whence: int = os.SEEK_SET, /) -> int:
+        self._check_open()
+        position = offset.__index__()
+        match whence:
+            case os.SEEK_SET:
+                pass
+            case os.SEEK_CUR:
+                position += self._position
+            case os.SEEK_END:
+                position += self.size
+            case _:
+                raise ValueError(f"invalid whence ({whence}, should be 0, 1 or 2)")
+        if position < 0:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        self._position = position
+        return position
+
+    def _cursor(self) -> Any:
+        assert self._alias is not None
+        return cursor(self._alias)
+
+    def _read_until(self, end: int) -> bytes:
+        with self._cursor() as c:
+            if self._stored_name:
+                data = b"".join(catalogue.read(c, self._loid, self._position, end))
+            else:
+                end = min(end, large_objects.size(c, self._loid))
+                pieces = range(self._position, end, PIECE)
+                data = b"".join(
+                    large_objects.read(c, self._loid, start, min(PIECE, end - start))
+                    for start in pieces
+                )
+        self._position += len(data)
+        return data
+
+    def _write_piece(self, c: Any, data: Buffer) -> None:
+        if not self._stored_name:
+            if self._mode[0] == "a":
+                self._position = large_objects.size(c, self._loid)
+            large_objects.write(c, self._loid, self._position, data)
+            self._position += len(data)
+        elif self._mode[0] == "a":
+            self._position = catalogue.append(c, self._loid, data)
+        else:
+            catalogue.write(c, self._loid, self._position, data)
+            self._position += len(data)
+        self._forget_ahead()
+
+    def _forget_ahead(self) -> None:
+        self._ahead = b""
+        self._ahead_from = 0
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise ValueError("I/O operation on closed file.")
+
+    def _check_readable(self) -> None:
+        if not self.readable():
+            raise io.UnsupportedOperation("not readable")
+
+    def _check_writable(self) -> None:
+        if not self.writable():
+            raise io.UnsupportedOperation("not writable")
+        assert self._alias is not None
+        require_transaction(self._alias)
+
+
+def gather(chunks: Iterable[Any]) -> Iterator[Buffer]:
+    """Yield the same bytes in pieces of 1 MiB, the last one shorter; text as UTF-8."""
+    piece = bytearray()
+    for chunk in chunks:
+        data = memoryview(chunk.encode() if isinstance(chunk, str) else chunk).cast("B")
+        while len(data) > PIECE - len(piece):
+            room = PIECE - len(piece)
+            piece += data[:room]
+            yield piece
+            data = data[room:]
+            piece = bytearray()
+        piece += data
+    if piece:
+        yield piece
+
+
+def _normalize(mode: str) -> str:
+    for known in MODES:
+        if sorted(mode) == sorted(known):
+            return known
+    raise ValueError(f"invalid mode: {mode!r}; a large object is opened as {', '.join(MODES)}")

@@ -1,0 +1,134 @@
+"""Large objects over a psycopg 3 cursor, without Django (PostgreSQL, chapter "Large Objects").
+
+Nothing here keeps a server-side descriptor: one that outlives its transaction may be given again,
+to another object. Each call names the object by its OID and is one round trip::
+
+    with psycopg.connect(...) as connection, connection.cursor(binary=True) as cursor:
+        loid = create(cursor, b"hello")
+        write(cursor, loid, 5, b", world")
+        assert read(cursor, loid, 0, 100) == b"hello, world"
+
+An object that does not exist raises `FileNotFoundError` without an error on the server, so the
+caller's transaction stays usable.
+"""
+
+import errno
+from collections.abc import Mapping, Sequence
+from typing import Any, LiteralString, Protocol, cast
+
+type Buffer = bytes | bytearray | memoryview
+
+# Measured: 256 KiB to 1 MiB a call write fastest. A multiple of the 2,048 bytes of a page, so that
+# a piece never updates a page that the piece before it has written.
+PIECE = 1024 * 1024
+
+# Measured: rows of 256 KiB read fastest; rows of 8 MiB are slower and cost memory.
+ROW = 256 * 1024
+
+# 2,147,483,648 pages of 2,048 bytes: where lo_put() and its like end.
+MAX_SIZE = 1 << 42
+
+
+class Cursor(Protocol):
+    """What is asked of a cursor: psycopg's own has it, and Django's wrapper around one."""
+
+    def execute(
+        self, query: LiteralString, params: Sequence[Any] | Mapping[str, Any] | None = None, /
+    ) -> object: ...
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+
+CREATE = "select lo_from_bytea(0, %(data)b)"
+
+READ = """
+    select lo_get(oid, %(offset)s, %(length)s)
+      from pg_largeobject_metadata
+     where oid = %(loid)s::oid
+"""
+
+SIZE = """
+    with opened as materialized (
+        select lo_open(oid, x'40000'::int) as fd
+          from pg_largeobject_metadata
+         where oid = %(loid)s::oid
+    ), measured as materialized (
+        select fd, lo_lseek64(fd, 0, 2) as size from opened
+    )
+    select size, lo_close(fd) from measured
+"""
+
+WRITE = """
+    select lo_put(oid, %(offset)s, %(data)b)
+      from pg_largeobject_metadata
+     where oid = %(loid)s::oid
+"""
+
+TRUNCATE = """
+    with opened as materialized (
+        select lo_open(oid, x'20000'::int) as fd
+          from pg_largeobject_metadata
+         where oid = %(loid)s::oid
+    ), truncated as materialized (
+        select fd, lo_truncate64(fd, %(size)s) from opened
+    )
+    select lo_close(fd) from truncated
+"""
+
+UNLINK = "select lo_unlink(oid) from pg_largeobject_metadata where oid = %(loid)s::oid"
+
+
+def create(cursor: Cursor, data: Buffer = b"") -> int:
+    """Create an object that holds `data` (a few MB at the most) and return its OID."""
+    cursor.execute(CREATE, {"data": data})
+    (loid,) = cursor.fetchone()
+    return cast(int, loid)
+
+
+def read(cursor: Cursor, loid: int, offset: int, length: int) -> bytes:
+    """Return up to `length` bytes from `offset` on; fewer where the object ends."""
+    cursor.execute(READ, {"loid": loid, "offset": offset, "length": length})
+    (data,) = existing(cursor.fetchall(), loid)
+    return cast(bytes, data)
+
+
+def size(cursor: Cursor, loid: int) -> int:
+    """Return the number of bytes; a hole counts, as it does in a sparse file."""
+    cursor.execute(SIZE, {"loid": loid})
+    size, _ = existing(cursor.fetchall(), loid)
+    return cast(int, size)
+
+
+def write(cursor: Cursor, loid: int, offset: int, data: Buffer) -> None:
+    """Write `data` (a few MB at the most) at `offset`; a gap before it reads as zeros."""
+    check_end(offset + len(data))
+    cursor.execute(WRITE, {"loid": loid, "offset": offset, "data": data})
+    existing(cursor.fetchall(), loid)
+
+
+def truncate(cursor: Cursor, loid: int, size: int) -> None:
+    """Cut the object to `size` bytes, or extend it with zeros."""
+    check_end(size)
+    cursor.execute(TRUNCATE, {"loid": loid, "size": size})
+    existing(cursor.fetchall(), loid)
+
+
+def unlink(cursor: Cursor, loid: int) -> None:
+    """Delete the object when the transaction commits."""
+    cursor.execute(UNLINK, {"loid": loid})
+    existing(cursor.fetchall(), loid)
+
+
+def check_end(end: int) -> None:
+    """Raise `OSError` (`EFBIG`), as a file system does, where an object cannot reach."""
+    if end > MAX_SIZE:
+        raise OSError(errno.EFBIG, f"a large object ends at {MAX_SIZE} bytes; {end} were asked for")
+
+
+def existing(rows: Sequence[Any], loid: int) -> Any:
+    """Return the first of the rows that a statement found for an object, which must exist."""
+    if not rows:
+        raise FileNotFoundError(errno.ENOENT, "no such large object", str(loid))
+    return rows[0]

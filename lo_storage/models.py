@@ -1,0 +1,54 @@
+"""The catalogue: a row for each large object that the library keeps."""
+
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from .catalogue import MAX_OID
+
+
+class OidField(models.BigIntegerField):
+    """PostgreSQL's `oid`, which `vacuumlo` looks for before it deletes a large object."""
+
+    def db_type(self, connection: Any) -> str:
+        return "oid"
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        value = super().get_db_prep_value(value, connection, prepared)
+        if isinstance(value, int) and not 0 <= value <= MAX_OID:
+            raise ValueError(f"an oid is a number from 0 to {MAX_OID}, and {value} is not")
+        return value
+
+
+class LargeObject(models.Model):
+    """What PostgreSQL does not know of a large object.
+
+    Deleting a row, by whatever means, deletes its large object in the same transaction.
+    """
+
+    loid = OidField(_("large object"), primary_key=True)
+    name = models.TextField(_("name"), help_text=_("What a file field stores: “16418.pdf”."))
+    original_name = models.TextField(_("original name"), blank=True)
+    size = models.PositiveBigIntegerField(_("size"), help_text=_("In bytes."))
+    sha256 = models.CharField(
+        _("SHA-256"),
+        max_length=64,
+        null=True,
+        blank=True,
+        help_text=_("Unknown after a part of the content was overwritten."),
+    )
+    version = models.PositiveBigIntegerField(_("version"), default=1)
+    created_at = models.DateTimeField(_("created at"))
+    modified_at = models.DateTimeField(_("modified at"))
+
+    class Meta:
+        verbose_name = _("large object")
+        verbose_name_plural = _("large objects")
+        constraints = [
+            # In place of unique=True, which makes a second index, for LIKE.
+            models.UniqueConstraint(fields=["name"], name="lo_storage_largeobject_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
