@@ -9,7 +9,7 @@ from .models import LargeObject
 
 
 @admin.register(LargeObject)
-class LargeObjectAdmin(admin.ModelAdmin):
+class LargeObjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
     list_display = ["name", "original_name", "size", "version", "modified_at"]
     search_fields = ["name", "original_name", "sha256"]
     ordering = ["-loid"]

@@ -29,8 +29,8 @@ def check_databases(**kwargs: Any) -> list[checks.CheckMessage]:
             messages.append(
                 checks.Error(
                     f"The database {alias!r} is not PostgreSQL with psycopg 3.",
-                    hint="Set its ENGINE to 'django.db.backends.postgresql' and install psycopg, not"
-                    " psycopg2; or name another database by PG_LO_STORAGE_DB_FOR_READ and _WRITE.",
+                    hint="Set its ENGINE to 'django.db.backends.postgresql' and install psycopg,"
+                    " not psycopg2; or name another database by PG_LO_STORAGE_DB_FOR_READ and _WRITE.",
                     id="lo_storage.E003",
                 )
             )

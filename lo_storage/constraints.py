@@ -1,4 +1,4 @@
-"""What the database enforces for a file column: no row without its file, no file without its row."""
+"""What the database enforces: no row without its file, no file without its row."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -9,7 +9,6 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS, models
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.backends.ddl_references import Statement, Table
 from django.db.migrations import AddConstraint, CreateModel
 from django.db.migrations.loader import MigrationLoader
@@ -74,7 +73,7 @@ class LargeObjectReference(models.BaseConstraint):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LargeObjectReference):
             return NotImplemented
-        return self.deconstruct() == other.deconstruct()
+        return bool(self.deconstruct() == other.deconstruct())
 
     def __hash__(self) -> int:
         return hash((self.field, self.name))
@@ -83,24 +82,16 @@ class LargeObjectReference(models.BaseConstraint):
         path, args, kwargs = super().deconstruct()
         return path, args, {**kwargs, "field": self.field}
 
-    def constraint_sql(
-        self, model: type[models.Model] | None, schema_editor: BaseDatabaseSchemaEditor | None
-    ) -> Any:
+    def constraint_sql(self, model: Any, schema_editor: Any) -> None:
         """Defer the statements: CREATE TABLE has no place for them."""
-        assert model is not None and schema_editor is not None
         statement = self.create_sql(model, schema_editor)
         if statement is not None:
             schema_editor.deferred_sql.append(statement)
-        return None
 
-    def create_sql(
-        self, model: type[models.Model] | None, schema_editor: BaseDatabaseSchemaEditor | None
-    ) -> Any:
+    def create_sql(self, model: Any, schema_editor: Any) -> Any:
         return self._statement(CREATE, model, schema_editor)
 
-    def remove_sql(
-        self, model: type[models.Model] | None, schema_editor: BaseDatabaseSchemaEditor | None
-    ) -> Any:
+    def remove_sql(self, model: Any, schema_editor: Any) -> Any:
         return self._statement(REMOVE, model, schema_editor)
 
     def validate(
@@ -122,14 +113,8 @@ class LargeObjectReference(models.BaseConstraint):
                     {self.field: self.get_violation_error_message()}, code=self.violation_error_code
                 )
 
-    def _statement(
-        self,
-        template: str,
-        model: type[models.Model] | None,
-        schema_editor: BaseDatabaseSchemaEditor | None,
-    ) -> Statement | None:
-        assert model is not None and schema_editor is not None
-        field: Any = model._meta.get_field(self.field)
+    def _statement(self, template: str, model: Any, schema_editor: Any) -> Statement | None:
+        field = model._meta.get_field(self.field)
         if field not in model._meta.local_concrete_fields:
             return None  # The column is in the table of a parent, which has the constraint.
         quote = schema_editor.quote_name

@@ -1,4 +1,4 @@
-"""The library's way to a database of Django's: which alias, and a cursor that binds on the server."""
+"""The way to a database of Django's: its alias, and a cursor that binds on the server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,17 +15,17 @@ from .catalogue import TABLE
 
 def db_for_read(alias: str | None = None) -> str:
     """Return `alias`, or else the setting PG_LO_STORAGE_DB_FOR_READ ("default")."""
-    return alias or getattr(settings, "PG_LO_STORAGE_DB_FOR_READ", DEFAULT_DB_ALIAS)
+    return alias or str(getattr(settings, "PG_LO_STORAGE_DB_FOR_READ", DEFAULT_DB_ALIAS))
 
 
 def db_for_write(alias: str | None = None) -> str:
     """Return `alias`, or else the setting PG_LO_STORAGE_DB_FOR_WRITE ("default")."""
-    return alias or getattr(settings, "PG_LO_STORAGE_DB_FOR_WRITE", DEFAULT_DB_ALIAS)
+    return alias or str(getattr(settings, "PG_LO_STORAGE_DB_FOR_WRITE", DEFAULT_DB_ALIAS))
 
 
 def is_supported(connection: Any) -> bool:
     """Whether a Django connection is psycopg 3 on PostgreSQL."""
-    return connection.vendor == "postgresql" and connection.Database.__name__ == "psycopg"
+    return bool((connection.vendor, connection.Database.__name__) == ("postgresql", "psycopg"))
 
 
 def require_transaction(alias: str) -> None:
@@ -39,7 +39,7 @@ def require_transaction(alias: str) -> None:
 
 @contextmanager
 def cursor(alias: str) -> Iterator[Any]:
-    """Give a cursor of Django's around psycopg's own, in place of Django's that binds on the client.
+    """Give Django's wrapper around psycopg's own cursor, in place of one that binds on the client.
 
     Binding on the client turns bytes into text: 45 MB/s in place of 1,287, measured. Django's
     wrapper keeps execute wrappers, the query log (which shows `$1` for the bytes), its exceptions

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, Self, SupportsIndex
 
 from . import catalogue, large_objects
@@ -29,8 +30,8 @@ class DbFileIO(io.RawIOBase):
     - "wb" does not empty an existing object; `truncate()` does.
     - Writing needs a transaction, when opening and at each `write()` and `truncate()`
       (`TransactionManagementError`). Reading needs none.
-    - `write()` returns when the server has the bytes, so a missing `close()` loses nothing. For many
-      small writes put an `io.BufferedWriter` around it.
+    - `write()` returns when the server has the bytes, so a missing `close()` loses nothing. For
+      many small writes put an `io.BufferedWriter` around it.
     - A file that is kept past its transaction reaches its own object or raises `FileNotFoundError`.
     - `close()` and the garbage collector send no query.
 
@@ -45,25 +46,29 @@ class DbFileIO(io.RawIOBase):
         self, loid: int, mode: str = "rb", name: str = "", alias: str | None = None
     ) -> None:
         super().__init__()
+        self._ahead: bytes
+        self._ahead_from: int
         if isinstance(loid, bool) or not isinstance(loid, int) or not 0 <= loid <= MAX_OID:
             raise ValueError(f"loid must be a number from 0 to {MAX_OID}, not {loid!r}")
         self._loid = loid
-        self._alias = alias
+        self._given_alias = alias
         self._name = name
         self._is_open = False
         self.open(mode)
 
     def open(self, mode: str = "rb", name: str = "", alias: str | None = None) -> Self:
-        """Open the object again, on the alias that it came from unless told otherwise."""
+        """Open the object again, on the alias that was given last."""
         self._is_open = False
         mode = _normalize(mode)
-        writes = mode != "rb"
-        self._alias = (db_for_write if writes else db_for_read)(alias or self._alias)
         self._mode = mode
         self._name = name or self._name
+        self._given_alias = alias or self._given_alias
         self._position = 0
         self._forget_ahead()
-        if writes:
+        if mode == "rb":
+            self._alias = db_for_read(self._given_alias)
+        else:
+            self._alias = db_for_write(self._given_alias)
             require_transaction(self._alias)
         if self._loid == 0:
             if mode[0] == "r":
@@ -116,9 +121,9 @@ class DbFileIO(io.RawIOBase):
     def size(self) -> int:
         """The number of bytes now; one round trip."""
         self._check_open()
-        module = catalogue if self._stored_name else large_objects
+        measure = catalogue.size if self._stored_name else large_objects.size
         with self._cursor() as c:
-            return module.size(c, self._loid)
+            return measure(c, self._loid)
 
     @property
     def closed(self) -> bool:
@@ -210,9 +215,9 @@ class DbFileIO(io.RawIOBase):
         size = self._position if size is None else size
         if size < 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        module = catalogue if self._stored_name else large_objects
+        cut = catalogue.truncate if self._stored_name else large_objects.truncate
         with self._cursor() as c:
-            module.truncate(c, self._loid, size)
+            cut(c, self._loid, size)
         self._forget_ahead()
         return size
 
@@ -237,8 +242,7 @@ class DbFileIO(io.RawIOBase):
         self._position = position
         return position
 
-    def _cursor(self) -> Any:
-        assert self._alias is not None
+    def _cursor(self) -> AbstractContextManager[Any]:
         return cursor(self._alias)
 
     def _read_until(self, end: int) -> bytes:
@@ -269,8 +273,7 @@ class DbFileIO(io.RawIOBase):
         self._forget_ahead()
 
     def _forget_ahead(self) -> None:
-        self._ahead = b""
-        self._ahead_from = 0
+        self._ahead, self._ahead_from = b"", 0
 
     def _check_open(self) -> None:
         if not self._is_open:
@@ -283,7 +286,6 @@ class DbFileIO(io.RawIOBase):
     def _check_writable(self) -> None:
         if not self.writable():
             raise io.UnsupportedOperation("not writable")
-        assert self._alias is not None
         require_transaction(self._alias)
 
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from .catalogue import MAX_OID
 
 
-class OidField(models.BigIntegerField):
+class OidField(models.BigIntegerField):  # type: ignore[type-arg]  # no generic at run time
     """PostgreSQL's `oid`, which `vacuumlo` looks for before it deletes a large object."""
 
     def db_type(self, connection: Any) -> str:
@@ -31,7 +31,7 @@ class LargeObject(models.Model):
     name = models.TextField(_("name"), help_text=_("What a file field stores: “16418.pdf”."))
     original_name = models.TextField(_("original name"), blank=True)
     size = models.PositiveBigIntegerField(_("size"), help_text=_("In bytes."))
-    sha256 = models.CharField(
+    sha256 = models.CharField(  # noqa: DJ001  # unknown is not empty
         _("SHA-256"),
         max_length=64,
         null=True,

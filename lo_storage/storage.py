@@ -5,7 +5,7 @@ import hashlib
 import os
 from datetime import datetime
 from itertools import chain
-from typing import Any, NoReturn, Self
+from typing import IO, Any, NoReturn, Self, cast
 from urllib.parse import urljoin
 
 from django.conf import settings
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-class DbFile(File):
+class DbFile(File):  # type: ignore[type-arg]  # no generic at run time
     """What `DbFileStorage.open()` returns: Django's `File` around a `DbFileIO`."""
 
     # One round trip a chunk: 1 MiB in place of Django's 64 KiB.
@@ -78,9 +78,9 @@ class DbFileStorage(Storage):
         """Whether `name` can be a stored name; nothing is looked up."""
         return catalogue.loid_of(name) is not None
 
-    def generate_filename(self, filename: str) -> str:
+    def generate_filename(self, filename: str | os.PathLike[str]) -> str:
         """Return `filename`: PostgreSQL gives the name, and the original one is kept beside it."""
-        return filename
+        return os.fspath(filename)
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         """Return `name`; refuse it, as Django does, where its stored name may not fit."""
@@ -104,9 +104,9 @@ class DbFileStorage(Storage):
             _not_found(name)
         if file.mode[0] == "w":
             file.truncate()
-        return DbFile(file, name)
+        return DbFile(cast(IO[bytes], file), name)
 
-    def _save(self, name: str, content: File) -> str:
+    def _save(self, name: str, content: "File[Any]") -> str:
         alias = db_for_write(self.alias)
         original_name = _storable(os.path.basename(name))
         suffix = catalogue.suffix_of(original_name)

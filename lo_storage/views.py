@@ -46,7 +46,8 @@ def db_serve(
     )
     if unmet is not None:
         if unmet.status_code == 304:
-            unmet.headers.update({name: headers[name] for name in NOT_MODIFIED})
+            for name in NOT_MODIFIED:
+                unmet[name] = headers[name]
         return unmet
     if request.method == "HEAD":
         return HttpResponse(headers={**headers, "Content-Length": str(entry.size)})

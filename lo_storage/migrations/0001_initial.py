@@ -143,7 +143,8 @@ class Migration(migrations.Migration):
         ),
         migrations.RunSQL(
             NAMES,
-            "alter table lo_storage_largeobject drop constraint lo_storage_largeobject_name_of_loid",
+            "alter table lo_storage_largeobject"
+            " drop constraint lo_storage_largeobject_name_of_loid",
         ),
         migrations.RunSQL(UNLINK, DROP_UNLINK),
         migrations.RunSQL(RELEASE, "drop function lo_storage_release_v1()"),
