@@ -1,20 +1,31 @@
 #!/usr/bin/env python
 import os
 import sys
+from contextlib import contextmanager
+
+
+@contextmanager
+def one_sentence():
+    """End with what happened and what to do; a traceback would not help whoever can mend it."""
+    from django.core.exceptions import ImproperlyConfigured
+    from django.db import OperationalError
+
+    from config.postgres import StartError
+
+    try:
+        yield
+    except (ImproperlyConfigured, StartError) as error:
+        sys.exit(f"Settings: {error}")
+    except OperationalError as error:
+        sys.exit(f"The database says: {error}")
 
 
 def main():
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
-    from django.db import OperationalError
 
-    try:
+    with one_sentence():
         execute_from_command_line(sys.argv)
-    except ImproperlyConfigured as error:
-        sys.exit(f"Settings: {error}")
-    except OperationalError as error:
-        sys.exit(f"The database says: {error}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from django.utils.deprecation import MiddlewareMixin
 
 # All that a page needs is a file of ours. (Django's own middleware is not there in 5.2.)
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
-TOOLBAR = "; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+TOOLBAR = "; img-src 'self' data:"
 
 
 class SiteMiddleware(MiddlewareMixin):

@@ -81,7 +81,14 @@ TEMPLATES = [
 ]
 
 if DATABASE_URL:
-    DATABASES = {"default": env.db_url("DATABASE_URL")}
+    try:
+        if not DATABASE_URL.startswith(("postgres://", "postgresql://")):
+            raise ValueError("not PostgreSQL")
+        DATABASES = {"default": env.db_url("DATABASE_URL")}
+    except ValueError:
+        raise ImproperlyConfigured(
+            "DATABASE_URL must be postgres://USER:PASSWORD@HOST:PORT/NAME."
+        ) from None
 else:
     from config import postgres
 

@@ -1,0 +1,45 @@
+"""What bin/demo runs, in one process, so that the embedded PostgreSQL starts and stops once."""
+
+import os
+import socket
+import sys
+
+from manage import one_sentence
+
+
+def free_port(first: int) -> int:
+    """Return `first`, or the next port that nobody listens on."""
+    for port in range(first, min(first + 100, 65536)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except PermissionError:
+                sys.exit(f"Port {port} is not for ordinary users. Choose one: bin/demo 8000")
+            except OSError:
+                print(f"Port {port} is taken.")
+            else:
+                return port
+    sys.exit("No port is free. Choose one: bin/demo 9000")
+
+
+def main() -> None:
+    import django
+    from django.core.management import call_command
+
+    argument = sys.argv[1] if len(sys.argv) > 1 else "8000"
+    if not (argument.isascii() and argument.isdecimal() and 0 < int(argument) < 65536):
+        sys.exit(f"bin/demo takes a port from 1 to 65535, not {argument!r}")
+    django.setup()
+    call_command("migrate", verbosity=0)
+    call_command("demo_data")
+    port = free_port(int(argument))
+    print(f"\n  http://localhost:{port}   sign in as alice or bob, password demo\n", flush=True)
+    os.environ["DJANGO_RUNSERVER_HIDE_WARNING"] = "true"
+    call_command("runserver", f"127.0.0.1:{port}", use_reloader=False, skip_checks=True)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    with one_sentence():
+        main()
