@@ -1,0 +1,83 @@
+from django.contrib import admin
+from django.contrib.admin.widgets import AdminFileWidget
+from django.core.exceptions import PermissionDenied
+from django.forms import ModelForm
+from django.http import Http404
+from django.template.defaultfilters import filesizeformat
+from django.urls import path, reverse
+from django.utils.html import format_html
+
+from lo_storage.views import db_serve
+
+from .forms import InvoiceFileField
+from .models import Invoice
+
+
+class FileLink(str):
+    """A file in the admin: its original name, and an address that answers to staff.
+
+    The address in `data.url` answers to the owner alone.
+    """
+
+    def __new__(cls, invoice):
+        link = super().__new__(cls, invoice.original_name)
+        link.url = reverse("admin:invoices_invoice_download", args=[invoice.pk])
+        return link
+
+
+class FileWidget(AdminFileWidget):
+    def format_value(self, value):
+        return FileLink(value.instance) if self.is_initial(value) else None
+
+
+class InvoiceAdminForm(ModelForm):
+    data = InvoiceFileField(label="File", required=False, widget=FileWidget)
+
+    class Meta:
+        model = Invoice
+        fields = ["owner", "number", "title", "amount", "issued", "data"]
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(admin.ModelAdmin):
+    form = InvoiceAdminForm
+    list_display = ["number", "title", "owner", "amount", "issued", "file"]
+    list_filter = ["issued"]
+    list_select_related = ["owner"]
+    search_fields = ["number", "title", "original_name", "owner__username"]
+    readonly_fields = ["file_size", "checksum", "created_at"]
+    fields = [*InvoiceAdminForm.Meta.fields, *readonly_fields]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).with_file()
+
+    @admin.display(ordering="original_name")
+    def file(self, invoice):
+        if not invoice.data:
+            return None
+        link = FileLink(invoice)
+        return format_html('<a href="{}">{}</a>', link.url, link)
+
+    @admin.display(description="size")
+    def file_size(self, invoice):
+        return filesizeformat(invoice.size) if invoice.data else None
+
+    @admin.display(description="SHA-256")
+    def checksum(self, invoice):
+        return invoice.sha256 if invoice.data else None
+
+    def get_urls(self):
+        download = path(
+            "<int:pk>/download/",
+            self.admin_site.admin_view(self.download),
+            name="invoices_invoice_download",
+        )
+        return [download, *super().get_urls()]
+
+    def download(self, request, pk):
+        invoice = self.get_object(request, str(pk))
+        if not self.has_view_permission(request, invoice):
+            raise PermissionDenied
+        if invoice is None or not invoice.data:
+            raise Http404("There is no such file.")
+        return db_serve(request, invoice.data.name, as_attachment=True)

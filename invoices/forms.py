@@ -1,0 +1,150 @@
+from pathlib import PurePath
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.template.defaultfilters import filesizeformat
+
+from .models import Invoice
+
+
+class InvoiceFileField(forms.FileField):
+    """One file, not empty, within the limit. Its name may be of any length and have any letters."""
+
+    default_error_messages = {
+        "required": "Choose a file.",
+        "empty": "The file is empty, so there is no invoice in it.",
+        "too_large": "The file is %(size)s large. One file may have up to %(limit)s.",
+    }
+
+    def clean(self, data, initial=None):
+        file = super().clean(data, initial)
+        if data and data.size > settings.INVOICE_MAX_FILE_SIZE:
+            sizes = {"size": data.size, "limit": settings.INVOICE_MAX_FILE_SIZE}
+            raise ValidationError(
+                self.error_messages["too_large"],
+                code="too_large",
+                params={name: filesizeformat(size) for name, size in sizes.items()},
+            )
+        return file
+
+    def widget_attrs(self, widget):
+        return {"data-max-file-size": settings.INVOICE_MAX_FILE_SIZE}
+
+
+class ManyFilesInput(forms.FileInput):
+    allow_multiple_selected = True
+
+
+class InvoiceFilesField(InvoiceFileField):
+    """Several files. Each problem is told with the name of its file."""
+
+    widget = ManyFilesInput
+    default_error_messages = {
+        "required": "Choose at least one file.",
+        "too_many": "These are %(files)s files. One upload may have up to %(limit)s.",
+        "batch_too_large": "Together they are %(size)s large. One upload may have up to %(limit)s.",
+    }
+
+    def clean(self, data, initial=None):
+        if not data:
+            raise ValidationError(self.error_messages["required"], code="required")
+        problems = []
+        for file in data:
+            try:
+                super().clean(file)
+            except ValidationError as error:
+                problems += [f"{file.name}: {message}" for message in error.messages]
+        if len(data) > settings.INVOICE_MAX_BATCH_FILES:
+            params = {"files": len(data), "limit": settings.INVOICE_MAX_BATCH_FILES}
+            problems.append(
+                ValidationError(self.error_messages["too_many"], code="too_many", params=params)
+            )
+        size = sum(file.size for file in data)
+        if size > settings.INVOICE_MAX_BATCH_SIZE:
+            params = {
+                "size": filesizeformat(size),
+                "limit": filesizeformat(settings.INVOICE_MAX_BATCH_SIZE),
+            }
+            problems.append(
+                ValidationError(
+                    self.error_messages["batch_too_large"], code="batch_too_large", params=params
+                )
+            )
+        if problems:
+            raise ValidationError(problems)
+        return data
+
+    def widget_attrs(self, widget):
+        return super().widget_attrs(widget) | {
+            "data-max-batch-size": settings.INVOICE_MAX_BATCH_SIZE,
+            "data-max-batch-files": settings.INVOICE_MAX_BATCH_FILES,
+        }
+
+
+# Numbers and dates as HTML has them, whatever the language of the site.
+WIDGETS = {
+    "amount": forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    "issued": forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+}
+
+
+class UploadForm(forms.ModelForm):
+    """One invoice for each file; what is typed holds for all of them, and can be edited later."""
+
+    files = InvoiceFilesField()
+    title = forms.CharField(
+        max_length=200,
+        required=False,
+        help_text="Left empty, each invoice gets the name of its file.",
+    )
+
+    class Meta:
+        model = Invoice
+        fields = ["files", "title", "amount", "issued"]
+        widgets = WIDGETS
+
+    def save(self):
+        """Save all of them. The caller's transaction makes it all or nothing."""
+        owner, issued = self.instance.owner, self.cleaned_data["issued"]
+        # Whoever else numbers invoices of this owner waits here, until our COMMIT.
+        get_user_model().objects.select_for_update(no_key=True).get(pk=owner.pk)
+        return [
+            Invoice.objects.create(
+                owner=owner,
+                number=Invoice.objects.next_number(owner, issued.year),
+                title=self.cleaned_data["title"] or title_of(file),
+                amount=self.cleaned_data["amount"],
+                issued=issued,
+                data=file,
+            )
+            for file in self.cleaned_data["files"]
+        ]
+
+
+def title_of(file):
+    return " ".join(PurePath(file.name).stem.split())[:200] or "Untitled"
+
+
+class InvoiceForm(forms.ModelForm):
+    class Meta:
+        model = Invoice
+        fields = ["title", "number", "amount", "issued"]
+        widgets = WIDGETS
+
+
+class ReplaceForm(forms.ModelForm):
+    data = InvoiceFileField(label="New file", widget=forms.FileInput)
+
+    class Meta:
+        model = Invoice
+        fields = ["data"]
+
+
+class DeleteForm(forms.Form):
+    """Has nothing to fill in, but a place for what the database says."""
+
+
+class SearchForm(forms.Form):
+    q = forms.CharField(label="Search", max_length=200, required=False)

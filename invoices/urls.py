@@ -1,0 +1,16 @@
+from django.urls import path, re_path
+
+from . import views
+
+app_name = "invoices"
+
+urlpatterns = [
+    path("", views.invoice_list, name="list"),
+    path("upload/", views.invoice_upload, name="upload"),
+    path("<int:pk>/", views.invoice_detail, name="detail"),
+    path("<int:pk>/edit/", views.invoice_edit, name="edit"),
+    path("<int:pk>/replace/", views.invoice_replace, name="replace"),
+    path("<int:pk>/delete/", views.invoice_delete, name="delete"),
+    # Not <str:…>: PostgreSQL's text has no NUL, and to ask for one would be an error.
+    re_path(r"^file/(?P<filename>[^/\0]+)$", views.invoice_serve, name="serve"),
+]

@@ -1,0 +1,141 @@
+from contextlib import contextmanager
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db import IntegrityError, OperationalError, transaction
+from django.http import Http404
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.decorators.http import require_safe
+
+from lo_storage.views import db_serve
+
+from .experiment import BrokenOnPurpose, experiment
+from .forms import DeleteForm, InvoiceForm, ReplaceForm, SearchForm, UploadForm
+from .models import Invoice
+from .uploads import takes_files
+
+PAGE_SIZE = 20
+
+
+def posted(request):
+    """The arguments that bind a form to what was sent; for a GET there are none."""
+    return (request.POST, request.FILES) if request.method == "POST" else ()
+
+
+def mine(request):
+    """The invoices that this user may see. Each view begins here, so nobody else's can be named."""
+    return Invoice.objects.filter(owner=request.user).with_file()
+
+
+@contextmanager
+def all_or_nothing(form):
+    """One transaction for rows and files; the form shows why it failed.
+
+    The `except` is outside of `atomic()`: there everything has been undone, and there arrives what
+    the database refuses only at COMMIT, when the last line of the block has long succeeded.
+    """
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        form.add_error(None, sentence(error))
+    except OperationalError:
+        form.add_error(None, "The database cannot save this now. Nothing was changed; try again.")
+    except BrokenOnPurpose as error:
+        form.add_error(None, str(error))
+
+
+def sentence(error):
+    """Return the sentence that the model has for the constraint that refused."""
+    refused_by = error.__cause__.diag.constraint_name
+    for constraint in Invoice._meta.constraints:
+        if constraint.name == refused_by:
+            return constraint.get_violation_error_message()
+    return "The database refused this, because other data would no longer be right."
+
+
+@login_required
+@require_safe
+def invoice_list(request):
+    form = SearchForm(request.GET)
+    words = form.cleaned_data["q"] if form.is_valid() else ""
+    page = Paginator(mine(request).search(words), PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "invoices/list.html", {"form": form, "words": words, "page": page})
+
+
+@login_required
+@takes_files
+def invoice_upload(request):
+    instance = Invoice(owner=request.user)
+    form = UploadForm(*posted(request), instance=instance)
+    if form.is_valid():
+        with all_or_nothing(form), experiment(request):
+            invoices = form.save()
+        if form.is_valid():
+            if len(invoices) == 1:
+                messages.success(request, f"Invoice {invoices[0].number} was uploaded.")
+                return redirect(invoices[0])
+            messages.success(request, f"{len(invoices)} invoices were uploaded.")
+            return redirect("invoices:list")
+    return render(request, "invoices/upload.html", {"form": form})
+
+
+@login_required
+@require_safe
+def invoice_detail(request, pk):
+    return render(
+        request, "invoices/detail.html", {"invoice": get_object_or_404(mine(request), pk=pk)}
+    )
+
+
+@login_required
+def invoice_edit(request, pk):
+    invoice = get_object_or_404(mine(request), pk=pk)
+    form = InvoiceForm(*posted(request), instance=invoice)
+    if form.is_valid():
+        with all_or_nothing(form):
+            form.save()
+        if form.is_valid():
+            messages.success(request, "The changes were saved.")
+            return redirect(invoice)
+    return render(request, "invoices/edit.html", {"form": form, "invoice": invoice})
+
+
+@login_required
+@takes_files
+def invoice_replace(request, pk):
+    invoice = get_object_or_404(mine(request), pk=pk)
+    form = ReplaceForm(*posted(request), instance=invoice)
+    if form.is_valid():
+        with all_or_nothing(form), experiment(request):
+            form.save()  # The receiver deletes the old file, in the same transaction.
+        if form.is_valid():
+            messages.success(request, "The file was replaced.")
+            return redirect(invoice)
+        invoice.refresh_from_db()
+    return render(request, "invoices/replace.html", {"form": form, "invoice": invoice})
+
+
+@login_required
+def invoice_delete(request, pk):
+    invoice = get_object_or_404(mine(request), pk=pk)
+    form = DeleteForm(*posted(request))
+    if form.is_valid():
+        with all_or_nothing(form), experiment(request):
+            mine(request).get(pk=pk).delete()  # The receiver deletes the file, too.
+        if form.is_valid():
+            messages.success(request, f"Invoice {invoice.number} and its file were deleted.")
+            return redirect("invoices:list")
+    return render(request, "invoices/delete.html", {"form": form, "invoice": invoice})
+
+
+@login_required
+@require_safe
+@xframe_options_sameorigin  # The preview is an iframe.
+def invoice_serve(request, filename):
+    # Someone else's file and none at all are the same row that is not found: one answer for both.
+    if not Invoice.objects.filter(owner=request.user, data=filename).exists():
+        raise Http404("There is no such file.")
+    return db_serve(request, filename, as_attachment="download" in request.GET or None)
