@@ -14,10 +14,8 @@ def one_sentence():
 
     try:
         yield
-    except (ImproperlyConfigured, StartError) as error:
-        sys.exit(f"Settings: {error}")
-    except OperationalError as error:
-        sys.exit(f"The database says: {error}")
+    except (ImproperlyConfigured, OperationalError, StartError) as error:
+        sys.exit(f"{type(error).__name__}: {error}")
 
 
 def main():
