@@ -69,7 +69,9 @@ COMPLETE = """
 
 # One statement has one snapshot, so what it returns was the content at one moment.
 READ = """
-    select lo_get(object.oid, piece, least(%(row)s, entry.size - piece)::int)
+    select lo_get(
+               object.oid, piece, least(%(row)s, %(end)s::bigint - piece, entry.size - piece)::int
+           )
       from lo_storage_largeobject entry
       join pg_largeobject_metadata object on object.oid = entry.loid
       left join generate_series(
@@ -128,6 +130,25 @@ TRUNCATE = """
         select fd, lo_truncate64(fd, %(size)s) from opened
     )
     select lo_close(fd) from truncated
+"""
+
+# A size needs a descriptor, which is opened, used and closed in this statement.
+ADOPT = """
+    with opened as materialized (
+        select oid, lo_open(oid, x'40000'::int) as fd
+          from pg_largeobject_metadata
+         where oid = %(loid)s::oid
+    ), measured as materialized (
+        select oid, fd, lo_lseek64(fd, 0, 2) as size from opened
+    ), closed as materialized (
+        select oid, size, lo_close(fd) from measured
+    )
+    insert into lo_storage_largeobject
+           (loid, name, original_name, size, version, created_at, modified_at)
+    select oid, %(name)s::text, '', size, 1, clock_timestamp(), clock_timestamp()
+      from closed
+        on conflict do nothing
+ returning loid
 """
 
 DELETE = "delete from lo_storage_largeobject where name = %(name)s"
@@ -243,6 +264,15 @@ def truncate(cursor: Cursor, loid: int, size: int) -> None:
     check_end(size)
     cursor.execute(TRUNCATE, {"loid": loid, "size": size})
     existing(cursor.fetchall(), loid)
+
+
+def adopt(cursor: Cursor, name: str) -> bool:
+    """Catalogue an existing large object under `name`; tell whether there was one to catalogue."""
+    loid = loid_of(name)
+    if loid is None:
+        return False
+    cursor.execute(ADOPT, {"loid": loid, "name": name})
+    return bool(cursor.fetchall())
 
 
 def delete(cursor: Cursor, name: str) -> None:

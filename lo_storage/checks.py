@@ -30,7 +30,7 @@ def check_databases(**kwargs: Any) -> list[checks.CheckMessage]:
                 checks.Error(
                     f"The database {alias!r} is not PostgreSQL with psycopg 3.",
                     hint="Set its ENGINE to 'django.db.backends.postgresql' and install psycopg,"
-                    " not psycopg2; or name another database by PG_LO_STORAGE_DB_FOR_READ and _WRITE.",
+                    " not psycopg2; or name another by PG_LO_STORAGE_DB_FOR_READ and _WRITE.",
                     id="lo_storage.E003",
                 )
             )

@@ -26,14 +26,14 @@ MAX_NAME_LENGTH = 63 - len("_release")
 CREATE = """\
 ALTER TABLE %(table)s ADD CONSTRAINT %(name)s FOREIGN KEY (%(column)s)
     REFERENCES %(catalogue)s (name) DEFERRABLE INITIALLY DEFERRED;
-CREATE INDEX %(name)s ON %(table)s (%(column)s);
+CREATE INDEX %(index)s ON %(table)s (%(column)s);
 CREATE CONSTRAINT TRIGGER %(trigger)s AFTER UPDATE OR DELETE ON %(table)s
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     EXECUTE FUNCTION lo_storage_release_v1('%(argument)s')"""
 
 REMOVE = """\
 DROP TRIGGER %(trigger)s ON %(table)s;
-DROP INDEX %(name)s;
+DROP INDEX %(index)s;
 ALTER TABLE %(table)s DROP CONSTRAINT %(name)s"""
 
 
@@ -55,7 +55,6 @@ class LargeObjectReference(models.BaseConstraint):
     A file that this table and another one share is refused to either: let one column own a file.
     """
 
-    violation_error_code = "missing_file"
     default_violation_error_message = _("This file does not exist any more. Choose a file again.")
 
     def __init__(self, *, field: str, name: str, **kwargs: Any) -> None:
@@ -82,7 +81,7 @@ class LargeObjectReference(models.BaseConstraint):
         path, args, kwargs = super().deconstruct()
         return path, args, {**kwargs, "field": self.field}
 
-    def constraint_sql(self, model: Any, schema_editor: Any) -> None:
+    def constraint_sql(self, model: Any, schema_editor: Any) -> Any:
         """Defer the statements: CREATE TABLE has no place for them."""
         statement = self.create_sql(model, schema_editor)
         if statement is not None:
@@ -110,7 +109,7 @@ class LargeObjectReference(models.BaseConstraint):
         with cursor(using) as c:
             if catalogue.find(c, file.name) is None:
                 raise ValidationError(
-                    {self.field: self.get_violation_error_message()}, code=self.violation_error_code
+                    {self.field: self.get_violation_error_message()}, code="missing_file"
                 )
 
     def _statement(self, template: str, model: Any, schema_editor: Any) -> Statement | None:
@@ -124,6 +123,7 @@ class LargeObjectReference(models.BaseConstraint):
             column=quote(field.column),
             catalogue=quote(catalogue.TABLE),
             name=quote(self.name),
+            index=quote(f"{self.name}_idx"),
             trigger=quote(f"{self.name}_release"),
             argument=self.name.replace("'", "''"),
         )

@@ -15,9 +15,10 @@ class _StoredInDatabase:
 
     null: bool
 
-    def get_prep_value(self, value: Any) -> Any:
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
         # FileField stores '' for "no file", which a foreign key takes for the name of one.
-        return super().get_prep_value(value) or (None if self.null else "")  # type: ignore[misc]
+        value = super().get_db_prep_save(value, connection)  # type: ignore[misc]
+        return None if value == "" and self.null else value
 
     def formfield(self, **kwargs: Any) -> Field | None:
         # max_length bounds the stored name, not the name of the file that is chosen.

@@ -1,0 +1,32 @@
+"""The file columns of the installed models, and the files that none of them names."""
+
+from collections.abc import Iterator
+
+from django.apps import apps
+from django.db import models, router
+from django.db.models import Exists, OuterRef
+
+from .database import db_for_write
+from .models import LargeObject
+from .storage import DbFileStorage
+
+
+def file_columns(alias: str) -> Iterator[tuple[type[models.Model], models.FileField]]:
+    """Yield (model, field) of each file column whose files are large objects of a database."""
+    for model in apps.get_models():
+        if not router.allow_migrate_model(alias, model):
+            continue
+        for field in model._meta.local_concrete_fields:
+            if isinstance(field, models.FileField):
+                storage = field.storage
+                if isinstance(storage, DbFileStorage) and db_for_write(storage.alias) == alias:
+                    yield model, field
+
+
+def unnamed(alias: str) -> models.QuerySet[LargeObject]:
+    """Return the catalogue's rows that no file column of an installed model names."""
+    rows = LargeObject.objects.using(alias)
+    for model, field in file_columns(alias):
+        naming = model._base_manager.using(alias).filter(**{field.name: OuterRef("name")})
+        rows = rows.filter(~Exists(naming))
+    return rows

@@ -1,0 +1,75 @@
+import psycopg
+import pytest
+from django.core.files.base import ContentFile
+from django.db import connection
+
+from lo_storage.storage import db_file_storage
+
+from .models import Attachment, Document
+
+
+@pytest.fixture
+def large_objects():
+    """A function that returns the numbers of the large objects that the database holds."""
+
+    def numbers() -> set[int]:
+        with connection.cursor() as cursor:
+            cursor.execute("select oid::bigint from pg_largeobject_metadata")
+            return {loid for (loid,) in cursor.fetchall()}
+
+    return numbers
+
+
+@pytest.fixture
+def documents(transactional_db):
+    """The model `Document`, with its table, outside of any transaction."""
+    with connection.schema_editor() as editor:
+        editor.create_model(Document)
+        editor.create_model(Attachment)
+    yield Document
+    with connection.schema_editor() as editor:
+        editor.delete_model(Attachment)
+        editor.delete_model(Document)
+
+
+@pytest.fixture
+def save():
+    """A function that stores bytes and returns the stored name."""
+
+    def save(content: bytes = b"content", name: str = "notes.txt") -> str:
+        return db_file_storage.save(name, ContentFile(content))
+
+    return save
+
+
+@pytest.fixture
+def other_session(transactional_db):
+    """A connection of its own, as another process has one, that knows nothing of Django."""
+    parameters = connection.get_connection_params()
+    parameters = {
+        key: parameters[key]
+        for key in ("dbname", "user", "password", "host", "port")
+        if key in parameters
+    }
+    with psycopg.connect(**parameters, autocommit=True) as session:
+        yield session
+
+
+@pytest.fixture
+def round_trips():
+    """A context manager that collects the statements that Django sees."""
+
+    class Statements(list):
+        def __call__(self, execute, sql, params, many, context):
+            self.append(sql)
+            return execute(sql, params, many, context)
+
+        def __enter__(self):
+            self.wrapper = connection.execute_wrapper(self)
+            self.wrapper.__enter__()
+            return self
+
+        def __exit__(self, *exc_info):
+            self.wrapper.__exit__(*exc_info)
+
+    return Statements()

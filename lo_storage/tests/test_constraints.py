@@ -1,0 +1,300 @@
+"""No row without its file, no file without its row: what the database enforces by itself."""
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.files.base import ContentFile
+from django.db import DatabaseError, IntegrityError, connection, models, transaction
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.writer import MigrationWriter
+
+from lo_storage.constraints import LargeObjectReference, referencing_migrations
+from lo_storage.fields import DbFileField
+from lo_storage.models import LargeObject
+from lo_storage.storage import db_file_storage
+
+from .models import Attachment, Document
+
+
+@pytest.fixture
+def document(documents):
+    return documents.objects.create(title="march", data=ContentFile(b"march", "march.txt"))
+
+
+def sql(statement, *params):
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+
+
+def names():
+    return set(LargeObject.objects.values_list("name", flat=True))
+
+
+def test_insert_names_a_file(document, large_objects):
+    assert names() == {document.data.name}
+    assert len(large_objects()) == 1
+
+
+def test_no_file_is_null(documents):
+    empty = documents.objects.create(title="empty")
+    assert documents.objects.filter(data=None).get() == empty
+    empty.data = ""
+    empty.save()
+    assert documents.objects.filter(data=None).get() == empty
+
+
+@pytest.mark.parametrize(
+    "let_go",
+    [
+        lambda document: document.delete(),
+        lambda document: Document.objects.filter(pk=document.pk).delete(),
+        lambda document: Document.objects.filter(pk=document.pk).update(data=None),
+        lambda document: Document.objects.bulk_update([clear(document)], ["data"]),
+        lambda document: clear(document).save(),
+        lambda document: clear(document).save(update_fields=["data"]),
+        lambda document: sql("delete from lo_storage_tests_document"),
+        lambda document: sql("update lo_storage_tests_document set data = null"),
+    ],
+)
+def test_a_file_that_no_row_names_any_more_is_deleted(document, large_objects, let_go):
+    let_go(document)
+    assert (names(), large_objects()) == (set(), set())
+
+
+def clear(document):
+    document.data = None
+    return document
+
+
+def test_a_file_that_is_replaced_is_deleted(document, large_objects):
+    document.data = ContentFile(b"april", "april.txt")
+    document.save()
+    assert names() == {document.data.name}
+    assert len(large_objects()) == 1
+    assert Document.objects.get().data.read() == b"april"
+
+
+def test_a_roll_back_keeps_the_old_file(document, large_objects):
+    before = large_objects()
+    for change in ("replace", "delete", "update"):
+        with transaction.atomic():
+            row = Document.objects.get()
+            match change:
+                case "replace":
+                    row.data = ContentFile(b"april", "april.txt")
+                    row.save()
+                case "delete":
+                    row.delete()
+                case "update":
+                    Document.objects.update(data=None)
+            transaction.set_rollback(True)
+        assert large_objects() == before
+        assert Document.objects.get().data.read() == b"march"
+
+
+def test_a_savepoint_rolled_back_keeps_the_old_file(document, large_objects):
+    before = large_objects()
+    with transaction.atomic():
+        with transaction.atomic():
+            Document.objects.update(data=None)
+            transaction.set_rollback(True)
+        Document.objects.update(title="still here")
+    assert large_objects() == before
+
+
+def test_what_came_and_went_in_one_transaction_leaves_nothing(documents, large_objects):
+    with transaction.atomic():
+        document = documents.objects.create(data=ContentFile(b"1", "1.txt"))
+        document.data = ContentFile(b"2", "2.txt")
+        document.save()
+        document.delete()
+    assert large_objects() == set()
+
+
+def test_cleared_and_set_back_keeps_the_file(document):
+    name = document.data.name
+    with transaction.atomic():
+        Document.objects.update(data=None)
+        Document.objects.update(data=name)
+    assert names() == {name}
+
+
+def test_two_rows_swap_their_files_in_one_statement(document, documents):
+    other = documents.objects.create(data=ContentFile(b"april", "april.txt"))
+    before = names()
+    sql(
+        "update lo_storage_tests_document a set data = b.data"
+        " from lo_storage_tests_document b where b.id <> a.id"
+    )
+    assert names() == before
+    assert documents.objects.get(pk=other.pk).data.read() == b"march"
+
+
+def test_a_file_moves_to_another_column(document):
+    Document.objects.update(scan=models.F("data"), data=None)
+    assert names() == {Document.objects.get().scan.name}
+
+
+def test_a_file_that_a_copied_row_names_is_kept_until_the_last_one_goes(document, large_objects):
+    copy = Document.objects.create(data=document.data.name)
+    document.delete()
+    assert names() == {copy.data.name}
+    copy.delete()
+    assert large_objects() == set()
+
+
+def test_deleting_the_file_as_well_as_its_row_is_right(document, large_objects):
+    with transaction.atomic():
+        document.data.delete(save=False)
+        document.delete()
+    assert large_objects() == set()
+
+
+def test_deleting_a_file_that_a_row_names_is_refused_at_commit(document, large_objects):
+    before = large_objects()
+    with pytest.raises(IntegrityError, match="lo_storage_tests_document_data"):
+        db_file_storage.delete(document.data.name)
+    assert large_objects() == before
+    with pytest.raises(IntegrityError):
+        LargeObject.objects.all().delete()
+    assert Document.objects.get().data.read() == b"march"
+
+
+@pytest.mark.parametrize("name", ["4294967295.txt", "", "march.txt"])
+def test_naming_a_file_that_does_not_exist_is_refused_at_commit(documents, name):
+    with pytest.raises(IntegrityError):
+        sql("insert into lo_storage_tests_document (title, data) values ('', %s)", name)
+    assert not documents.objects.exists()
+
+
+def test_another_extension_of_the_same_object_is_refused(document):
+    wrong = document.data.name.replace(".txt", ".html")
+    with pytest.raises(IntegrityError):
+        Document.objects.update(data=wrong)
+    assert Document.objects.get().data.read() == b"march"
+
+
+def test_a_file_shared_with_another_table_is_not_deleted_here(document, large_objects):
+    Attachment.objects.create(data=document.data.name)
+    before = large_objects()
+    with pytest.raises(IntegrityError, match="lo_storage_tests_attachment_data"):
+        document.delete()
+    assert large_objects() == before
+    assert Document.objects.count() == 1
+
+
+def test_a_row_that_begins_to_name_the_file_elsewhere_is_waited_for(document, other_session):
+    """Another session's copy of the row, not yet committed when ours lets go of the file."""
+    name = document.data.name
+    with other_session.transaction():
+        other_session.execute(
+            "insert into lo_storage_tests_document (title, data) values ('copy', %s)", [name]
+        )
+        other_session.execute("set constraints all immediate")
+        sql("set lock_timeout = '50ms'")
+        with pytest.raises(DatabaseError, match="lock timeout"):
+            Document.objects.filter(pk=document.pk).delete()
+        sql("reset lock_timeout")
+    document.delete()
+    assert names() == {name}
+
+
+def test_the_column_may_be_renamed_and_its_type_changed(document, large_objects):
+    sql("alter table lo_storage_tests_document rename column data to paper")
+    sql("alter table lo_storage_tests_document alter column paper type varchar(200)")
+    try:
+        sql("update lo_storage_tests_document set title = 'x'")
+        assert len(large_objects()) == 1
+        sql("delete from lo_storage_tests_document")
+        assert large_objects() == set()
+    finally:
+        sql("alter table lo_storage_tests_document rename column paper to data")
+
+
+def test_a_foreign_key_that_was_dropped_behind_the_trigger_fails_loudly(document, large_objects):
+    sql("alter table lo_storage_tests_document drop constraint lo_storage_tests_document_data")
+    with pytest.raises(
+        DatabaseError, match="misses its foreign key lo_storage_tests_document_data"
+    ):
+        document.delete()
+    assert len(large_objects()) == 1
+    sql(
+        "alter table lo_storage_tests_document add constraint lo_storage_tests_document_data"
+        " foreign key (data) references lo_storage_largeobject (name)"
+        " deferrable initially deferred"
+    )
+
+
+def test_it_is_added_to_and_removed_from_a_table_that_exists(document, large_objects):
+    constraint = Document._meta.constraints[0]
+    with connection.schema_editor() as editor:
+        editor.remove_constraint(Document, constraint)
+    db_file_storage.delete(document.data.name)
+    assert large_objects() == set()
+    with (
+        pytest.raises(IntegrityError, match="is not present in table"),
+        connection.schema_editor() as editor,
+    ):
+        editor.add_constraint(Document, constraint)
+    Document.objects.all().delete()
+    with connection.schema_editor() as editor:
+        editor.add_constraint(Document, constraint)
+
+
+def test_the_column_has_an_index(documents):
+    with connection.cursor() as cursor:
+        constraints = connection.introspection.get_constraints(cursor, "lo_storage_tests_document")
+    indexed = [c["columns"] for c in constraints.values() if c["index"] and not c["unique"]]
+    assert sorted(indexed) == [["data"], ["scan"]]
+
+
+def test_full_clean_says_that_the_file_is_gone(document):
+    document.full_clean()
+    document.data.name = "4294967295.txt"
+    with pytest.raises(ValidationError) as caught:
+        document.full_clean()
+    assert caught.value.message_dict == {
+        "data": ["This file does not exist any more. Choose a file again."]
+    }
+    document.full_clean(exclude=["data"])
+    document.data = ContentFile(b"april", "april.txt")
+    document.full_clean()
+
+
+def test_a_migration_can_be_written():
+    constraint = Document._meta.constraints[0]
+    text, imports = MigrationWriter.serialize(constraint)
+    assert text == (
+        "lo_storage.constraints.LargeObjectReference("
+        "field='data', name='lo_storage_tests_document_data')"
+    )
+    assert imports == {"import lo_storage.constraints"}
+    assert constraint.clone() == constraint
+    assert constraint != LargeObjectReference(field="data", name="other")
+
+
+def test_a_name_that_postgresql_would_cut_off_is_refused():
+    with pytest.raises(ValueError, match="at most 55 bytes; shorten"):
+        LargeObjectReference(field="data", name="x" * 56)
+
+
+def test_a_multi_table_child_leaves_it_to_its_parent(documents):
+    class Contract(Document):
+        class Meta:
+            app_label = "lo_storage_tests"
+            constraints = Document._meta.constraints
+
+    with connection.schema_editor(collect_sql=True) as editor:
+        editor.create_model(Contract)
+    assert not any("lo_storage_largeobject" in statement for statement in editor.collected_sql)
+
+
+def test_the_library_s_migration_runs_before_each_that_adds_one():
+    for app_label, name in referencing_migrations():
+        plan = MigrationLoader(None).graph.forwards_plan((app_label, name))
+        assert ("lo_storage", "0001_initial") in plan
+
+
+def test_the_field_of_a_migration_names_no_storage():
+    _, path, args, kwargs = DbFileField(null=True).deconstruct()
+    assert (path, args) == ("lo_storage.fields.DbFileField", [])
+    assert kwargs == {"null": True, "upload_to": ""}

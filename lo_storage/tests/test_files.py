@@ -1,0 +1,299 @@
+import gc
+import io
+import os
+import pickle
+
+import pytest
+from django.db import connection, transaction
+from django.db.transaction import TransactionManagementError
+
+from lo_storage.models import LargeObject
+from lo_storage.storage import DbFileIO, db_file_storage
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def new():
+    """A function that makes an object and returns its number."""
+
+    def new(content: bytes = b"") -> int:
+        with DbFileIO(0, "wb", "notes.txt") as file:
+            file.write(content)
+        return file.loid
+
+    return new
+
+
+def content(loid: int) -> bytes:
+    with DbFileIO(loid) as file:
+        return file.read()
+
+
+def test_the_reference_s_example_patches_in_place(new):
+    loid = new(b"0123456789")
+    with DbFileIO(loid, "wb") as file:
+        file.seek(3)
+        file.write(b"xyz")
+        assert file.loid == loid
+    assert content(loid) == b"012xyz6789"
+
+
+def test_a_new_file_is_catalogued_under_its_number_and_suffixes():
+    with DbFileIO(0, "wb", "my notes.tar.gz") as file:
+        file.write(b"abc")
+    assert file.name == f"{file.loid}.tar.gz"
+    entry = LargeObject.objects.get(loid=file.loid)
+    assert (entry.name, entry.original_name, entry.size) == (file.name, "my notes.tar.gz", 3)
+
+
+def test_each_write_makes_a_new_version_and_forgets_the_checksum(save):
+    name = save(b"abc")
+    before = LargeObject.objects.get(name=name)
+    with DbFileIO(before.loid, "r+b") as file:
+        file.write(b"xy")
+        file.truncate(1)
+    after = LargeObject.objects.get(name=name)
+    assert before.sha256 is not None
+    assert (after.version, after.size, after.sha256) == (3, 1, None)
+    assert after.modified_at > before.modified_at
+
+
+@pytest.mark.parametrize("mode", ["rb+", "+rb", "br+", "r+b"])
+def test_a_mode_may_be_spelled_in_any_order(new, mode):
+    with DbFileIO(new(b"abc"), mode) as file:
+        assert (file.mode, file.readable(), file.writable()) == ("r+b", True, True)
+
+
+@pytest.mark.parametrize("mode", ["", "r", "w", "b", "rw", "rbb", "xb", "rt", "U"])
+def test_a_mode_that_does_not_exist(new, mode):
+    with pytest.raises(ValueError, match=r"is opened as rb, r\+b, wb, w\+b, ab, a\+b"):
+        DbFileIO(new(), mode)
+
+
+@pytest.mark.parametrize("loid", [-1, 2**32, True, "12", 1.0, None])
+def test_a_number_that_no_object_has(loid):
+    with pytest.raises(ValueError, match="loid must be a number from 0 to 4294967295"):
+        DbFileIO(loid)
+
+
+@pytest.mark.parametrize("mode", ["rb", "r+b"])
+def test_zero_creates_only_in_modes_that_create(mode):
+    with pytest.raises(ValueError, match="creates nothing: give the loid"):
+        DbFileIO(0, mode)
+
+
+def test_what_does_not_exist_leaves_the_transaction_usable(new):
+    with transaction.atomic():
+        with pytest.raises(FileNotFoundError, match="no such large object"):
+            DbFileIO(4294967295)
+        assert content(new(b"abc")) == b"abc"
+
+
+def test_append_writes_at_the_end_wherever_the_position_is(new):
+    loid = new(b"abc")
+    with DbFileIO(loid, "a+b") as file:
+        assert file.tell() == 3
+        file.seek(0)
+        assert file.write(b"de") == 2
+        assert file.tell() == 5
+    assert content(loid) == b"abcde"
+
+
+def test_seek_and_write_past_the_end(new):
+    with DbFileIO(new(b"abc"), "r+b") as file:
+        assert file.seek(2, os.SEEK_END) == 5
+        assert file.read() == b""
+        file.write(b"x")
+        assert file.seek(-1, os.SEEK_CUR) == 5
+        file.seek(0)
+        assert file.read() == b"abc\0\0x"
+        with pytest.raises(OSError, match="Invalid argument"):
+            file.seek(-1)
+
+
+def test_truncate_keeps_the_position(new):
+    with DbFileIO(new(b"0123456789"), "r+b") as file:
+        file.seek(4)
+        assert file.truncate() == 4
+        assert file.truncate(6) == 6
+        assert file.tell() == 4
+        assert file.size == 6
+
+
+def test_lines_of_any_length(new):
+    lines = [b"a\n", b"\n", b"b" * 700_000 + b"\n", b"last"]
+    loid = new(b"".join(lines))
+    with DbFileIO(loid) as file:
+        assert list(file) == lines
+    with DbFileIO(loid) as file:
+        assert file.readline(1) == b"a"
+        assert file.readline() == b"\n"
+        assert file.tell() == 2
+        assert file.readline() == b"\n"
+        assert file.readline(5) == b"bbbbb"
+        assert file.read(2) == b"bb"
+        assert file.tell() == 10
+
+
+def test_lines_read_ahead_are_forgotten_at_a_write(new):
+    with DbFileIO(new(b"one\ntwo\n"), "r+b") as file:
+        assert file.readline() == b"one\n"
+        file.write(b"TWO")
+        file.seek(4)
+        assert file.readline() == b"TWO\n"
+
+
+def test_readinto(new):
+    buffer = bytearray(5)
+    with DbFileIO(new(b"abc")) as file:
+        assert file.readinto(buffer) == 3
+    assert buffer == b"abc\0\0"
+
+
+def test_writes_larger_than_a_piece(new):
+    data = os.urandom(3_000_001)
+    loid = new(data)
+    assert content(loid) == data
+    assert LargeObject.objects.get(loid=loid).size == len(data)
+
+
+def test_buffers_of_any_kind_are_written(new):
+    loid = new()
+    with DbFileIO(loid, "wb") as file:
+        file.write(bytearray(b"a"))
+        file.write(memoryview(b"xbx")[1:2])
+        file.write(memoryview(b"cxdx")[::2])
+        with pytest.raises(TypeError, match="bytes-like object is required, not 'str'"):
+            file.write("e")
+    assert content(loid) == b"abcd"
+
+
+def test_a_mode_that_does_not_allow_it(new):
+    loid = new(b"abc")
+    with DbFileIO(loid) as reader, DbFileIO(loid, "wb") as writer:
+        for call in (lambda: reader.write(b""), reader.truncate):
+            with pytest.raises(io.UnsupportedOperation, match="not writable"):
+                call()
+        for call in (writer.read, writer.readline, writer.readall, lambda: next(writer)):
+            with pytest.raises(io.UnsupportedOperation, match="not readable"):
+                call()
+        with pytest.raises(io.UnsupportedOperation):
+            reader.fileno()
+
+
+def test_a_closed_file(new):
+    file = DbFileIO(new(b"abc"))
+    file.close()
+    file.close()
+    assert file.closed
+    for call in (file.read, file.tell, file.readline, file.readable, lambda: file.seek(0)):
+        with pytest.raises(ValueError, match="I/O operation on closed file"):
+            call()
+    assert file.open().read() == b"abc"
+
+
+def test_pythons_wrappers_go_around_it(new):
+    loid = new()
+    with io.TextIOWrapper(DbFileIO(loid, "r+b"), "utf-8", newline="\n") as text:
+        text.write("grün\nblau\n")
+        text.seek(0)
+        assert list(text) == ["grün\n", "blau\n"]
+    with io.BufferedWriter(DbFileIO(loid, "wb")) as writer:
+        writer.write(b"red")
+    with io.BufferedReader(DbFileIO(loid)) as reader:
+        assert reader.peek(3)[:3] == b"red"
+
+
+def test_neither_close_nor_the_garbage_collector_sends_a_query(new, round_trips):
+    file, dropped = DbFileIO(new(b"abc")), DbFileIO(new())
+    with round_trips:
+        file.close()
+        del dropped
+        gc.collect()
+    assert round_trips == []
+
+
+def test_a_file_is_not_pickled(new):
+    with pytest.raises(TypeError, match="cannot pickle 'DbFileIO' object"):
+        pickle.dumps(DbFileIO(new()))
+
+
+def test_an_object_that_is_not_catalogued_is_a_file_too():
+    with connection.cursor() as cursor:
+        cursor.execute("select lo_from_bytea(0, 'abc')")
+        (loid,) = cursor.fetchone()
+    with DbFileIO(loid, "r+b") as file:
+        assert (file.name, file.size, file.read()) == ("", 3, b"abc")
+        file.write(b"def")
+        file.truncate(5)
+    with DbFileIO(loid, "ab") as file:
+        file.write(b"!")
+    assert content(loid) == b"abcde!"
+    assert not LargeObject.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestWithoutATransaction:
+    def test_reading_works(self, save):
+        with db_file_storage.open(save(b"abc")) as file:
+            assert file.read() == b"abc"
+
+    @pytest.mark.parametrize("mode", ["r+b", "wb", "w+b", "ab", "a+b"])
+    def test_opening_to_write_is_refused_with_the_remedy(self, mode, large_objects):
+        before = large_objects()
+        with pytest.raises(
+            TransactionManagementError, match=r"wrap both in transaction.atomic\(using='default'\)"
+        ):
+            DbFileIO(0, mode) if mode != "r+b" else DbFileIO(4294967295, mode)
+        assert large_objects() == before
+
+    def test_writing_after_the_transaction_is_refused(self):
+        with transaction.atomic():
+            file = DbFileIO(0, "w+b")
+            file.write(b"abc")
+        for call in (lambda: file.write(b"x"), lambda: file.truncate(0)):
+            with pytest.raises(TransactionManagementError):
+                call()
+        file.seek(0)
+        assert file.read() == b"abc"
+
+    def test_a_file_of_a_rolled_back_transaction_is_gone(self):
+        with transaction.atomic():
+            file = DbFileIO(0, "w+b")
+            file.write(b"abc")
+            transaction.set_rollback(True)
+        with pytest.raises(FileNotFoundError):
+            file.read()
+
+    def test_a_savepoint_rolled_back_takes_its_version_along(self, save):
+        name = save(b"abc")
+        loid = db_file_storage.entry(name).loid
+        with transaction.atomic(), DbFileIO(loid, "r+b") as file, transaction.atomic():
+            file.write(b"xyz")
+            transaction.set_rollback(True)
+        assert (db_file_storage.entry(name).version, content(loid)) == (1, b"abc")
+
+    def test_a_file_deleted_by_another_session(self, save, other_session):
+        file = DbFileIO(db_file_storage.entry(save(b"abc")).loid)
+        other_session.execute("delete from lo_storage_largeobject")
+        with pytest.raises(FileNotFoundError):
+            file.read()
+
+
+def test_round_trips(new, round_trips):
+    loid = new(b"a\n" * 100_000)
+    with round_trips:
+        file = DbFileIO(loid, "r+b")
+        assert len(round_trips) == 1
+        file.read()
+        file.seek(0)
+        assert len(round_trips) == 2
+        assert len(list(file)) == 100_000
+        assert len(round_trips) == 4
+        file.write(b"x")
+        assert len(round_trips) == 5
+        file.truncate(1)
+        assert len(round_trips) == 6
+        file.close()
+    assert len(round_trips) == 6

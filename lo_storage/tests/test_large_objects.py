@@ -1,0 +1,70 @@
+"""The lowest module, over a plain psycopg cursor."""
+
+import pytest
+
+from lo_storage import large_objects
+from lo_storage.large_objects import MAX_SIZE
+
+
+@pytest.fixture
+def cursor(other_session):
+    with (
+        other_session.transaction(force_rollback=True),
+        other_session.cursor(binary=True) as cursor,
+    ):
+        yield cursor
+
+
+def test_what_is_written_is_read(cursor):
+    loid = large_objects.create(cursor, b"hello")
+    large_objects.write(cursor, loid, 5, memoryview(b", world"))
+    assert large_objects.read(cursor, loid, 0, 100) == b"hello, world"
+    assert large_objects.read(cursor, loid, 7, 3) == b"wor"
+    assert large_objects.size(cursor, loid) == 12
+
+
+def test_a_gap_reads_as_zeros(cursor):
+    loid = large_objects.create(cursor)
+    large_objects.write(cursor, loid, 5_000, b"end")
+    assert large_objects.read(cursor, loid, 0, 6_000) == bytes(5_000) + b"end"
+
+
+def test_truncate_cuts_and_extends(cursor):
+    loid = large_objects.create(cursor, b"0123456789")
+    large_objects.truncate(cursor, loid, 4)
+    assert large_objects.read(cursor, loid, 0, 100) == b"0123"
+    large_objects.truncate(cursor, loid, 6)
+    assert large_objects.read(cursor, loid, 0, 100) == b"0123\0\0"
+
+
+def test_offsets_above_4_gib(cursor):
+    loid = large_objects.create(cursor)
+    large_objects.write(cursor, loid, 5 << 30, b"far")
+    assert large_objects.size(cursor, loid) == (5 << 30) + 3
+    assert large_objects.read(cursor, loid, 5 << 30, 10) == b"far"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda cursor, loid: large_objects.read(cursor, loid, 0, 1),
+        lambda cursor, loid: large_objects.size(cursor, loid),
+        lambda cursor, loid: large_objects.write(cursor, loid, 0, b"x"),
+        lambda cursor, loid: large_objects.truncate(cursor, loid, 0),
+        lambda cursor, loid: large_objects.unlink(cursor, loid),
+    ],
+)
+def test_what_does_not_exist_leaves_the_transaction_usable(cursor, call):
+    loid = large_objects.create(cursor)
+    large_objects.unlink(cursor, loid)
+    with pytest.raises(FileNotFoundError, match="no such large object"):
+        call(cursor, loid)
+    assert cursor.execute("select 1").fetchone() == (1,)
+
+
+def test_the_end_of_a_large_object(cursor):
+    loid = large_objects.create(cursor)
+    with pytest.raises(OSError, match="ends at 4398046511104 bytes; 4398046511105 were asked for"):
+        large_objects.write(cursor, loid, MAX_SIZE, b"x")
+    with pytest.raises(OSError, match="ends at"):
+        large_objects.truncate(cursor, loid, MAX_SIZE + 1)

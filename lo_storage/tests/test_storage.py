@@ -1,0 +1,302 @@
+import hashlib
+import io
+import os
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
+from django.core.files import File
+from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection, connections, transaction
+from django.test import override_settings
+from django.utils import timezone
+
+from lo_storage.models import LargeObject
+from lo_storage.storage import DbFileStorage, db_file_storage
+
+pytestmark = pytest.mark.django_db
+
+MiB = 1024 * 1024
+
+
+@pytest.mark.parametrize("size", [0, 1, 2048, MiB - 1, MiB, MiB + 1, 3 * MiB, 5_000_001])
+def test_what_is_saved_is_read(size):
+    data = os.urandom(size)
+    name = db_file_storage.save("march.pdf", ContentFile(data))
+    with db_file_storage.open(name) as file:
+        assert file.read() == data
+        assert file.size == size
+    with db_file_storage.open(name) as file:
+        assert b"".join(file.chunks(1000)) == data
+    entry = LargeObject.objects.get(name=name)
+    assert name == f"{entry.loid}.pdf"
+    assert entry.sha256 == hashlib.sha256(data).hexdigest()
+    assert (entry.size, entry.version, entry.original_name) == (size, 1, "march.pdf")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        File(io.BytesIO("grün".encode())),
+        File(io.StringIO("grün")),
+        ContentFile("grün"),
+        SimpleUploadedFile("x", "grün".encode()),
+        io.BytesIO("grün".encode()),
+    ],
+)
+def test_any_file_is_saved(content):
+    name = db_file_storage.save("colour.txt", content)
+    assert db_file_storage.open(name).read() == "grün".encode()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("Ünïcode 発票 🧾.pdf", "Ünïcode 発票 🧾.pdf"),
+        ('a "quoted" name.pdf', 'a "quoted" name.pdf'),
+        ("two\nlines.pdf", "two\nlines.pdf"),
+        ("no extension", "no extension"),
+        ("several.dots.in.it.tar.gz", "several.dots.in.it.tar.gz"),
+        ("x" * 300 + ".pdf", "x" * 300 + ".pdf"),
+        ("x." + "y" * 300, "x." + "y" * 300),
+        ("nul\0.pdf", "nul.pdf"),
+        ("broken\ud800.pdf", "broken?.pdf"),
+        ("folder/march.pdf", "march.pdf"),
+    ],
+)
+def test_the_original_name_is_kept(given, kept):
+    name = db_file_storage.save(given, ContentFile(b"x"))
+    assert LargeObject.objects.get(name=name).original_name == kept
+    assert db_file_storage.exists(name)
+    assert len(name) <= 100
+
+
+def test_small_files_are_one_round_trip(round_trips, save):
+    with round_trips:
+        name = save(b"x" * MiB)
+        assert len(round_trips) == 1
+        db_file_storage.exists(name)
+        db_file_storage.size(name)
+        db_file_storage.get_modified_time(name)
+        db_file_storage.url(name)
+        assert len(round_trips) == 4
+        db_file_storage.open(name).read()
+        assert len(round_trips) == 6
+        db_file_storage.delete(name)
+        assert len(round_trips) == 7
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_file_of_several_pieces_that_breaks_off_leaves_nothing(large_objects):
+    class Broken(ContentFile):
+        def chunks(self, chunk_size=None):
+            yield b"x" * 3 * MiB
+            raise OSError("the client went away")
+
+    before = large_objects()
+    with pytest.raises(OSError, match="the client went away"):
+        db_file_storage.save("x.bin", Broken(b""))
+    assert large_objects() == before
+    assert not LargeObject.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_save_and_delete_obey_the_transaction(large_objects, save):
+    kept = save()
+    before = large_objects()
+    with transaction.atomic():
+        save(b"x" * 2 * MiB)
+        db_file_storage.delete(kept)
+        assert len(large_objects()) == 1
+        assert not db_file_storage.exists(kept)
+        transaction.set_rollback(True)
+    assert large_objects() == before
+    assert db_file_storage.open(kept).read() == b"content"
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "+{}.txt",
+        "0{}.txt",
+        "{}.html",
+        "{}",
+        "{}.txt.txt",
+        "{}.TXT",
+        " {}.txt",
+        "{}.txt ",
+        "./{}.txt",
+    ],
+)
+def test_another_spelling_is_no_file(save, spelling):
+    name = save()
+    wrong = spelling.format(name.removesuffix(".txt"))
+    assert not db_file_storage.exists(wrong)
+    for call in (db_file_storage.open, db_file_storage.size, db_file_storage.get_created_time):
+        with pytest.raises(FileNotFoundError):
+            call(wrong)
+    db_file_storage.delete(wrong)
+    assert db_file_storage.exists(name)
+
+
+def test_what_is_no_name_at_all_is_no_file():
+    for name in ("12.pdf\0", "12.\ud800", "4294967296.pdf", "١٢.pdf", "a/b", ".."):
+        assert not db_file_storage.exists(name)
+        assert not db_file_storage.is_valid_name(name)
+        with pytest.raises(FileNotFoundError):
+            db_file_storage.open(name)
+        db_file_storage.delete(name)
+
+
+def test_opening_what_does_not_exist_leaves_the_transaction_usable(save):
+    with transaction.atomic():
+        with pytest.raises(FileNotFoundError, match="no such file in the large object catalogue"):
+            db_file_storage.open("4294967295.pdf")
+        assert db_file_storage.exists(save())
+
+
+def test_another_application_s_large_object_is_out_of_reach(large_objects):
+    with connection.cursor() as cursor:
+        cursor.execute("select lo_from_bytea(0, 'theirs')")
+        (loid,) = cursor.fetchone()
+    for name in (str(loid), f"{loid}.txt"):
+        assert not db_file_storage.exists(name)
+        with pytest.raises(FileNotFoundError):
+            db_file_storage.open(name)
+        db_file_storage.delete(name)
+    assert db_file_storage.listdir("") == ([], [])
+    assert loid in large_objects()
+
+
+def test_open_to_write_empties_and_to_append_does_not(save):
+    name = save(b"old")
+    with db_file_storage.open(name, "ab") as file:
+        file.write(b"er")
+    assert db_file_storage.open(name).read() == b"older"
+    with db_file_storage.open(name, "wb") as file:
+        file.write(b"x")
+    assert db_file_storage.open(name).read() == b"x"
+
+
+def test_a_closed_file_is_opened_again(save):
+    file = db_file_storage.open(save(b"abc"))
+    file.close()
+    assert file.closed
+    assert file.open().read() == b"abc"
+
+
+def test_deleting_what_is_not_there(save):
+    name = save()
+    with transaction.atomic():
+        db_file_storage.delete(name)
+        db_file_storage.delete(name)
+        assert not db_file_storage.exists(name)
+    with pytest.raises(ValueError, match="name must be given"):
+        db_file_storage.delete("")
+
+
+def test_listdir(save):
+    names = [save(), save()]
+    for folder in ("", ".", "/", "./"):
+        assert db_file_storage.listdir(folder) == ([], names)
+    with pytest.raises(FileNotFoundError):
+        db_file_storage.listdir("invoices")
+
+
+@pytest.mark.parametrize(
+    ("base_url", "url"),
+    [
+        (None, "/media/12.pdf"),
+        ("/invoice", "/invoice/12.pdf"),
+        ("/invoice/", "/invoice/12.pdf"),
+        ("https://files.example/", "https://files.example/12.pdf"),
+    ],
+)
+@override_settings(MEDIA_URL="/media/")
+def test_url(base_url, url):
+    assert DbFileStorage(base_url).url("12.pdf") == url
+
+
+def test_url_is_quoted():
+    assert DbFileStorage("/").url("12.a b#?.pdf") == "/12.a%20b%23%3F.pdf"
+
+
+def test_no_base_url():
+    with pytest.raises(ValueError, match="not accessible via a URL"):
+        DbFileStorage("").url("12.pdf")
+
+
+@pytest.mark.parametrize("use_tz", [True, False])
+def test_times(save, use_tz):
+    with override_settings(USE_TZ=use_tz):
+        name = save()
+        now = timezone.now()
+        for time in (
+            db_file_storage.get_created_time(name),
+            db_file_storage.get_modified_time(name),
+        ):
+            assert timezone.is_aware(time) is use_tz
+            assert abs(now - time) < timedelta(minutes=1)
+        with pytest.raises(NotImplementedError, match="does not record"):
+            db_file_storage.get_accessed_time(name)
+
+
+def test_a_name_that_may_not_fit_the_column_is_refused_as_django_refuses():
+    with pytest.raises(SuspiciousFileOperation, match='sufficient "max_length" \\(15\\)'):
+        db_file_storage.save("x.jpeg", ContentFile(b""), max_length=14)
+    assert db_file_storage.save("x.jpeg", ContentFile(b""), max_length=15)
+
+
+def test_the_storage_of_a_migration_is_the_same_one():
+    storage = DbFileStorage("/invoice", alias="default")
+    assert storage.deconstruct() == (
+        "lo_storage.storage.DbFileStorage",
+        ("/invoice",),
+        {"alias": "default"},
+    )
+
+
+def test_another_database_engine_is_refused_with_the_remedy(settings):
+    connections.databases["sqlite"] = {
+        **connections.databases["default"],
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": ":memory:",
+        "OPTIONS": {},
+    }
+    try:
+        with pytest.raises(
+            ImproperlyConfigured, match=r"set its ENGINE to 'django.db.backends.post"
+        ):
+            DbFileStorage(alias="sqlite").exists("12.pdf")
+    finally:
+        del connections["sqlite"]
+        del connections.databases["sqlite"]
+
+
+def test_a_database_that_was_not_migrated_is_refused_with_the_remedy():
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("alter table lo_storage_largeobject rename to lost")
+        with pytest.raises(
+            ImproperlyConfigured, match=r"run 'manage.py migrate --database default'"
+        ):
+            db_file_storage.exists("12.pdf")
+        assert transaction.get_rollback()
+        transaction.set_rollback(True)
+
+
+def test_every_query_is_seen_by_django_but_not_the_bytes(save, django_assert_num_queries):
+    with django_assert_num_queries(1) as captured:
+        save(b"secret content")
+    assert "lo_from_bytea" in captured[0]["sql"]
+    assert "secret" not in captured[0]["sql"]
+    assert b"secret".hex() not in captured[0]["sql"]
+
+
+def test_truncating_the_catalogue_deletes_the_objects(save, large_objects):
+    before = large_objects()
+    save()
+    with connection.cursor() as cursor:
+        cursor.execute("truncate lo_storage_largeobject")
+    assert large_objects() <= before

@@ -1,0 +1,267 @@
+import asyncio
+from datetime import UTC, timedelta
+from email.utils import format_datetime
+from urllib.parse import quote
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.core.files.base import ContentFile
+from django.core.handlers.asgi import ASGIRequest
+from django.db import connection, connections
+from django.http import Http404
+from django.test import AsyncRequestFactory, RequestFactory
+
+from lo_storage.models import LargeObject
+from lo_storage.serving import ContentChanged
+from lo_storage.storage import DbFileIO, db_file_storage
+from lo_storage.views import db_serve
+
+pytestmark = pytest.mark.django_db
+
+CONTENT = b"0123456789"
+
+
+@pytest.fixture
+def name(save):
+    return save(CONTENT, "march.txt")
+
+
+@pytest.fixture
+def serve(name):
+    """A function that asks for the file with some headers, by GET unless told otherwise."""
+
+    def serve(method="GET", filename=name, content_disposition=None, **headers):
+        request = RequestFactory().generic(method, "/", headers=headers)
+        return db_serve(request, filename, **(content_disposition or {}))
+
+    return serve
+
+
+def body(response):
+    return b"".join(response) if response.streaming else response.content
+
+
+def entry():
+    return LargeObject.objects.get()
+
+
+def test_the_whole_file(serve):
+    response = serve()
+    assert (response.status_code, body(response)) == (200, CONTENT)
+    assert dict(response.headers) == {
+        "Content-Type": "text/plain; charset=utf-8",
+        "Content-Disposition": 'inline; filename="march.txt"',
+        "Content-Length": "10",
+        "Accept-Ranges": "bytes",
+        "ETag": f'"{entry().loid}-1"',
+        "Last-Modified": format_datetime(entry().modified_at.astimezone(UTC), usegmt=True),
+        "Cache-Control": "private, no-cache",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+
+
+def test_head_has_the_headers_of_get_and_no_body(serve):
+    get, head = serve(), serve("HEAD", Range="bytes=0-1")
+    assert (head.status_code, body(head)) == (200, b"")
+    assert dict(head.headers) == dict(get.headers)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_other_methods(serve, method):
+    response = serve(method)
+    assert (response.status_code, response["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("4294967295.txt", "4294967296.txt", "", "0", "..", "../12.txt", "12.txt\0", "١٢.txt"),
+        *("+{}.txt", "0{}.txt", "{}.html", "{}", "{}.txt.txt", "{}_0.txt"),
+    ],
+)
+def test_what_the_catalogue_does_not_have_letter_for_letter(serve, wrong):
+    with pytest.raises(Http404, match="There is no such file"):
+        serve(filename=wrong.format(entry().loid))
+
+
+def test_another_application_s_large_object_is_not_served(serve):
+    with connection.cursor() as cursor:
+        cursor.execute("select lo_from_bytea(0, 'theirs')")
+        (loid,) = cursor.fetchone()
+    with pytest.raises(Http404):
+        serve(filename=str(loid))
+
+
+@pytest.mark.parametrize(
+    ("header", "content", "content_range"),
+    [
+        ("bytes=0-0", b"0", "bytes 0-0/10"),
+        ("bytes=3-", b"3456789", "bytes 3-9/10"),
+        ("bytes=-2", b"89", "bytes 8-9/10"),
+        ("bytes=8-99", b"89", "bytes 8-9/10"),
+    ],
+)
+def test_a_range(serve, header, content, content_range):
+    response = serve(Range=header)
+    assert (response.status_code, body(response)) == (206, content)
+    assert response["Content-Range"] == content_range
+    assert response["Content-Length"] == str(len(content))
+
+
+def test_a_range_outside_of_the_file(serve):
+    response = serve(Range="bytes=10-")
+    assert (response.status_code, body(response)) == (416, b"")
+    assert response["Content-Range"] == "bytes */10"
+
+
+@pytest.mark.parametrize("header", ["bytes=", "bytes=a-b", "lines=1-2", "bytes=0-1,3-4"])
+def test_a_range_that_is_ignored(serve, header):
+    response = serve(Range=header)
+    assert (response.status_code, body(response)) == (200, CONTENT)
+
+
+def test_a_range_that_spans_pieces():
+    data = bytes(range(256)) * 20_000
+    name = db_file_storage.save("x.bin", ContentFile(data))
+    request = RequestFactory().get("/", headers={"Range": "bytes=1000-4000000"})
+    assert body(db_serve(request, name)) == data[1000:4_000_001]
+
+
+def test_if_range(serve):
+    etag = f'"{entry().loid}-1"'
+    date = format_datetime(entry().modified_at, usegmt=True)
+    old = format_datetime(entry().modified_at - timedelta(days=1), usegmt=True)
+    for validator, status in [
+        (etag, 206),
+        (date, 206),
+        (old, 200),
+        (f"W/{etag}", 200),
+        ('"other"', 200),
+        ("nonsense", 200),
+    ]:
+        response = serve(Range="bytes=0-0", **{"If-Range": validator})
+        assert (validator, response.status_code) == (validator, status)
+
+
+def test_conditions(serve):
+    etag = f'"{entry().loid}-1"'
+    date = format_datetime(entry().modified_at, usegmt=True)
+    for header, value, status in [
+        ("If-None-Match", etag, 304),
+        ("If-None-Match", f'"a", W/{etag}', 304),
+        ("If-None-Match", "*", 304),
+        ("If-None-Match", '"other"', 200),
+        ("If-Match", etag, 200),
+        ("If-Match", '"other"', 412),
+        ("If-Modified-Since", date, 304),
+        ("If-Unmodified-Since", "Tue, 01 Jan 1980 00:00:00 GMT", 412),
+    ]:
+        response = serve(**{header: value})
+        assert (header, value, response.status_code) == (header, value, status)
+    response = serve(**{"If-None-Match": etag})
+    assert body(response) == b""
+    assert (response["ETag"], response["Cache-Control"]) == (etag, "private, no-cache")
+    assert "Last-Modified" in response
+
+
+def test_an_overwritten_file_has_another_validator(serve):
+    before = serve()["ETag"]
+    with DbFileIO(entry().loid, "r+b") as file:
+        file.write(b"x")
+    assert serve()["ETag"] != before
+
+
+@pytest.mark.parametrize(
+    ("file_name", "content_type", "kind"),
+    [
+        ("a.pdf", "application/pdf", "inline"),
+        ("a.png", "image/png", "inline"),
+        ("a.jpeg", "image/jpeg", "inline"),
+        ("a.txt", "text/plain; charset=utf-8", "inline"),
+        ("a.mp4", "video/mp4", "inline"),
+        ("a.svg", "application/octet-stream", "attachment"),
+        ("a.html", "application/octet-stream", "attachment"),
+        ("a.xhtml", "application/octet-stream", "attachment"),
+        ("a.xml", "application/octet-stream", "attachment"),
+        ("a.js", "application/octet-stream", "attachment"),
+        ("a.txt.gz", "application/octet-stream", "attachment"),
+        ("a.svgz", "application/octet-stream", "attachment"),
+        ("a.csv", "application/octet-stream", "attachment"),
+        ("a", "application/octet-stream", "attachment"),
+    ],
+)
+def test_only_what_cannot_run_is_shown_in_the_browser(save, file_name, content_type, kind):
+    response = db_serve(RequestFactory().get("/"), save(b"<script>", file_name))
+    assert response["Content-Type"] == content_type
+    assert response["Content-Disposition"] == f'{kind}; filename="{file_name}"'
+    assert "Content-Encoding" not in response
+    insists = db_serve(RequestFactory().get("/"), save(b"<script>", file_name), as_attachment=False)
+    assert insists["Content-Disposition"] == f'{kind}; filename="{file_name}"'
+
+
+@pytest.mark.parametrize(
+    ("file_name", "expected"),
+    [
+        ('a "b".pdf', r'inline; filename="a \"b\".pdf"'),
+        ("a\\b.pdf", r'inline; filename="a\\b.pdf"'),
+        ("Ünï 発票.pdf", f"inline; filename*=UTF-8''{quote('Ünï 発票.pdf')}"),
+        ("a\r\nSet-Cookie: x.pdf", "inline; filename*=UTF-8''a%0D%0ASet-Cookie%3A%20x.pdf"),
+    ],
+)
+def test_the_original_name_comes_back(save, file_name, expected):
+    response = db_serve(RequestFactory().get("/"), save(b"", file_name))
+    assert response["Content-Disposition"] == expected
+
+
+def test_the_caller_decides(serve):
+    response = serve(content_disposition={"as_attachment": True, "download_name": "2024.txt"})
+    assert response["Content-Disposition"] == 'attachment; filename="2024.txt"'
+
+
+def test_an_empty_file(save):
+    request = RequestFactory().get("/", headers={"Range": "bytes=0-"})
+    name = save(b"", "a.txt")
+    assert db_serve(request, name).status_code == 416
+    response = db_serve(RequestFactory().get("/"), name)
+    assert (response.status_code, response["Content-Length"], body(response)) == (200, "0", b"")
+
+
+@pytest.mark.parametrize("change", ["overwritten", "deleted"])
+def test_a_download_is_cut_when_the_file_changes(change):
+    name = db_file_storage.save("x.bin", ContentFile(bytes(3_000_000)))
+    stream = iter(db_serve(RequestFactory().get("/"), name))
+    next(stream)
+    if change == "deleted":
+        db_file_storage.delete(name)
+    else:
+        with DbFileIO(entry_of(name).loid, "r+b") as file:
+            file.write(b"x")
+    with pytest.raises(ContentChanged, match=f"{name} was {change} while it was sent"):
+        next(stream)
+
+
+def entry_of(name):
+    return LargeObject.objects.get(name=name)
+
+
+def test_round_trips(serve, round_trips):
+    with round_trips:
+        body(serve())
+    assert len(round_trips) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_asgi_streams_piece_by_piece(save):
+    name = save(bytes(3_000_000), "x.bin")
+
+    async def sizes():
+        request = AsyncRequestFactory().get("/")
+        assert isinstance(request, ASGIRequest)
+        response = await sync_to_async(db_serve)(request, name)
+        assert response.is_async
+        sizes = [len(piece) async for piece in response]
+        await sync_to_async(connections.close_all)()
+        return sizes
+
+    assert asyncio.run(sizes()) == [1_048_576, 1_048_576, 902_848]
