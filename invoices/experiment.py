@@ -14,7 +14,7 @@ from .balance import Balance
 from .models import Invoice
 
 FAILURES = {
-    "exception": "Raise an exception after the files were written",
+    "exception": "Raise an exception at the end of the work",
     "commit": "Let the database refuse at COMMIT",
 }
 
@@ -40,7 +40,7 @@ def experiment(request):
     yield
     request.story = Story(failure, before, inside=Snapshot.now())
     if failure == "exception":
-        raise BrokenOnPurpose("As you asked, an exception was raised after the files were written.")
+        raise BrokenOnPurpose("As you asked, an exception was raised at the end of the work.")
     # A foreign key is checked at COMMIT: not this statement fails, but the end of the transaction.
     Invoice.objects.bulk_create(
         [Invoice(owner=request.user, number="broken on purpose", data="1.missing")]
@@ -79,8 +79,14 @@ class Story:
         return self.before, self.inside, self.after
 
     @property
-    def nothing_left(self):
-        return self.after == self.before
+    def headline(self):
+        if self.after != self.before:
+            return "Somebody else changed something in the meantime."
+        lost = self.before.objects.keys() - self.inside.objects.keys()
+        left = self.inside.objects.keys() - self.before.objects.keys()
+        if lost and left:
+            return "Nothing was lost, and nothing was left behind."
+        return "Nothing was lost." if lost else "Nothing was left behind."
 
     @property
     def balances(self):

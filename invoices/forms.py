@@ -29,8 +29,10 @@ class InvoiceFileField(forms.FileField):
             )
         return file
 
-    def widget_attrs(self, widget):
-        return {"data-max-file-size": settings.INVOICE_MAX_FILE_SIZE}
+    def get_bound_field(self, form, field_name):
+        # For static/site.js, which says the same before anything is sent.
+        self.widget.attrs["data-max-file-size"] = settings.INVOICE_MAX_FILE_SIZE
+        return super().get_bound_field(form, field_name)
 
 
 class ManyFilesInput(forms.FileInput):
@@ -76,11 +78,17 @@ class InvoiceFilesField(InvoiceFileField):
             raise ValidationError(problems)
         return data
 
-    def widget_attrs(self, widget):
-        return super().widget_attrs(widget) | {
+    def get_bound_field(self, form, field_name):
+        self.help_text = (
+            f"Up to {settings.INVOICE_MAX_BATCH_FILES} files,"
+            f" {filesizeformat(settings.INVOICE_MAX_FILE_SIZE)} each,"
+            f" {filesizeformat(settings.INVOICE_MAX_BATCH_SIZE)} together."
+        )
+        self.widget.attrs |= {
             "data-max-batch-size": settings.INVOICE_MAX_BATCH_SIZE,
             "data-max-batch-files": settings.INVOICE_MAX_BATCH_FILES,
         }
+        return super().get_bound_field(form, field_name)
 
 
 # Numbers and dates as HTML has them, whatever the language of the site.

@@ -40,20 +40,22 @@ def all_or_nothing(form):
         with transaction.atomic():
             yield
     except IntegrityError as error:
-        form.add_error(None, sentence(error))
+        explain(error, form)
     except OperationalError:
         form.add_error(None, "The database cannot save this now. Nothing was changed; try again.")
     except BrokenOnPurpose as error:
         form.add_error(None, str(error))
 
 
-def sentence(error):
-    """Return the sentence that the model has for the constraint that refused."""
-    refused_by = error.__cause__.diag.constraint_name
+def explain(error, form):
+    """Put the sentence that the model has for the constraint that refused beside its field."""
+    field, message = None, "The database refused this: other data would no longer be right."
     for constraint in Invoice._meta.constraints:
-        if constraint.name == refused_by:
-            return constraint.get_violation_error_message()
-    return "The database refused this, because other data would no longer be right."
+        if constraint.name == error.__cause__.diag.constraint_name:
+            message = constraint.get_violation_error_message()
+            of_constraint = {*getattr(constraint, "fields", ()), getattr(constraint, "field", None)}
+            field = next((name for name in form.fields if name in of_constraint), None)
+    form.add_error(field, message)
 
 
 @login_required

@@ -19,10 +19,10 @@ def balance():
 
 
 @register.inclusion_tag("invoices/_experiment.html", takes_context=True)
-def experiment(context):
+def experiment(context, after):
     """The switch that makes the form's transaction fail. In the demo only."""
     chosen = context["request"].POST.get("experiment", "")
-    return {"demo": settings.DEMO, "failures": FAILURES, "chosen": chosen}
+    return {"demo": settings.DEMO, "failures": FAILURES, "chosen": chosen, "after": after}
 
 
 @register.filter
