@@ -155,6 +155,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING")},
     "loggers": {
         "django": {"handlers": [], "level": "INFO"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},  # any scanner can cause it
     },
 }
 
