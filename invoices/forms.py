@@ -15,7 +15,7 @@ class InvoiceFileField(forms.FileField):
     default_error_messages = {
         "required": "Choose a file.",
         "empty": "The file is empty, so there is no invoice in it.",
-        "too_large": "The file is %(size)s large. One file may have up to %(limit)s.",
+        "too_large": "The file is %(size)s large. One file may be up to %(limit)s.",
     }
 
     def clean(self, data, initial=None):

@@ -121,10 +121,12 @@ class Invoice(models.Model):
     @property
     def preview(self):
         """How a page can show the file: "image", "frame" or "" for not at all."""
-        content_type = mimetypes.guess_type(self.data.name)[0] or ""
-        if content_type.startswith("image/") and content_type != "image/svg+xml":
-            return "image"
-        return "frame" if content_type in {"application/pdf", "text/plain"} else ""
+        match mimetypes.guess_type(self.data.name):
+            case "application/pdf" | "text/plain", None:
+                return "frame"
+            case "image/avif" | "image/gif" | "image/jpeg" | "image/png" | "image/webp", None:
+                return "image"
+        return ""
 
     def refresh_from_db(self, using=None, fields=None, **kwargs):
         super().refresh_from_db(using, fields, **kwargs)

@@ -33,6 +33,11 @@ class BoundedUploadHandler(TemporaryFileUploadHandler):
 
     written = 0
 
+    def new_file(self, field_name, file_name, *args, **kwargs):
+        # Django gives the temporary file the same suffix, and no disk takes one of 250 letters.
+        super().new_file(field_name, "upload", *args, **kwargs)
+        self.file.name = file_name
+
     def receive_data_chunk(self, raw_data, start):
         self.written += len(raw_data)
         within_file = start < settings.INVOICE_MAX_FILE_SIZE

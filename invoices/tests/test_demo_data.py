@@ -1,0 +1,40 @@
+import re
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from invoices.models import Invoice
+
+from .conftest import content_of
+
+pytestmark = pytest.mark.django_db
+
+
+def test_makes_two_people_with_real_files(settings, client, capsys):
+    settings.DEMO = True
+    call_command("demo_data")
+    assert client.login(username="alice", password="demo")
+    assert client.login(username="bob", password="demo")
+    begins = {"PDF": b"%PDF-", "PNG": b"\x89PNG", "CSV": b"description,", "TXT": b"Dr. Ines"}
+    for invoice in Invoice.objects.all():
+        assert content_of(invoice).startswith(begins[invoice.kind])
+    assert max(Invoice.objects.with_file().values_list("size", flat=True)) > 2_000_000
+    assert "password demo" in capsys.readouterr().out
+
+
+def test_is_the_same_each_time_and_adds_nothing_twice(settings):
+    settings.DEMO = True
+    call_command("demo_data", verbosity=0)
+    first = {invoice.number: invoice.sha256 for invoice in Invoice.objects.with_file()}
+    Invoice.objects.filter(number="2026-0001").update(title="Mine")
+    call_command("demo_data", verbosity=0)
+    assert Invoice.objects.filter(title="Mine").count() == 2
+    Invoice.objects.all().delete()
+    call_command("demo_data", verbosity=0)
+    assert {invoice.number: invoice.sha256 for invoice in Invoice.objects.with_file()} == first
+
+
+def test_refuses_where_its_password_would_be_a_hole(settings):
+    settings.DEMO = settings.DEBUG = False
+    with pytest.raises(CommandError, match=re.escape("set DEMO or DEBUG first")):
+        call_command("demo_data")

@@ -1,0 +1,200 @@
+"""Limits, names, and batches that are all or nothing."""
+
+import pytest
+from django.db import connection
+
+from invoices.models import Invoice
+
+from .conftest import downloaded, large_objects, multipart, replace, shows, upload
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class TestLimits:
+    @pytest.fixture(autouse=True)
+    def limits(self, settings):
+        settings.INVOICE_MAX_FILE_SIZE = 2048
+        settings.INVOICE_MAX_BATCH_SIZE = 3072
+        settings.INVOICE_MAX_BATCH_FILES = 3
+
+    def test_files_as_large_as_the_limits_are_taken(self, alice, signed_in):
+        upload(signed_in(alice), ("a.pdf", b"x" * 2048), ("b.pdf", b"x" * 1024))
+        sizes = Invoice.objects.with_file().values_list("size", flat=True)
+        assert sorted(sizes) == [1024, 2048]
+
+    @pytest.mark.parametrize(
+        ("sizes", "messages"),
+        [
+            ([2049], ["0.pdf: The file is 2.0\xa0KB large. One file may be up to 2.0\xa0KB."]),
+            ([1, 0], ["1.pdf: The file is empty, so there is no invoice in it."]),
+            (
+                [0, 1, 5000],
+                [
+                    "0.pdf: The file is empty, so there is no invoice in it.",
+                    "2.pdf: The file is 4.9\xa0KB large. One file may be up to 2.0\xa0KB.",
+                    "Together they are 4.9\xa0KB large. One upload may have up to 3.0\xa0KB.",
+                ],
+            ),
+            (
+                [2048, 1025],
+                ["Together they are 3.0\xa0KB large. One upload may have up to 3.0\xa0KB."],
+            ),
+            ([1, 1, 1, 1], ["These are 4 files. One upload may have up to 3."]),
+        ],
+    )
+    def test_beyond_one_nothing_is_written_and_each_problem_names_its_file(
+        self, sizes, messages, alice, signed_in
+    ):
+        before = large_objects()
+        files = [(f"{n}.pdf", b"x" * size) for n, size in enumerate(sizes)]
+        page = upload(signed_in(alice), *files)
+        assert page.status_code == 200
+        assert page.context["form"].errors == {"files": messages}
+        assert not Invoice.objects.exists()
+        assert large_objects() == before
+
+    def test_hold_for_a_replacement(self, alice, invoice_of, signed_in):
+        page = replace(signed_in(alice), invoice_of(alice), "new.pdf", b"x" * 2049)
+        assert shows(page, "The file is 2.0\xa0KB large. One file may be up to 2.0\xa0KB.")
+
+    def test_what_is_too_large_is_not_kept_on_disk(self, alice, signed_in):
+        page = upload(signed_in(alice), ("a.pdf", b"x" * 1_000_000), ("b.pdf", b"x" * 1_000_000))
+        for file in page.wsgi_request.FILES.getlist("files"):
+            assert file.size == 1_000_000
+        assert shows(page, "a.pdf: The file is 976.6\xa0KB large.")
+
+    def test_more_files_than_django_parses_get_a_sentence(self, alice, signed_in):
+        page = upload(signed_in(alice), *[(f"{n}.pdf", b"x") for n in range(101)])
+        assert page.status_code == 413
+        assert shows(page, "One upload may have up to 3 files.")
+
+    def test_a_body_that_is_no_form_gets_a_sentence(self, alice, signed_in):
+        page = signed_in(alice).post(
+            "/upload/", b"x" * 9, content_type="multipart/form-data; boundary="
+        )
+        assert page.status_code == 413
+
+
+NAMES = [
+    "Rechnung März.pdf",
+    "счёт № 5.pdf",
+    "請求書.pdf",
+    "e\u0301.pdf",
+    "👨‍👩‍👧.pdf",
+    "می‌خواهم.pdf",
+    "Screenshot at 3.45.12\u202fPM.png",
+    'the "big" one.pdf',
+    "it's;=,*%.pdf",
+    "two\nlines.pdf",
+    "two\r\nlines.pdf",
+    "no extension",
+    ".hidden",
+    "archive.tar.gz",
+    "2 final.v2.2 (copy).pdf",
+    "trailing dot.",
+    "long suffix." + "ä" * 240,
+    "many" + ".dots" * 50,
+    "a" * 251 + ".pdf",
+    "<script>alert(1)</script>.pdf".replace("/", ""),
+    "&amp;.pdf",
+    "100%.pdf",
+    "=1+1.csv",
+    " spaces .pdf",
+    "CON",
+    "\u202egpj.exe",
+]
+
+
+class TestNames:
+    @pytest.mark.parametrize("name", NAMES)
+    def test_the_original_name_is_kept_and_comes_back(self, name, alice, signed_in):
+        client = signed_in(alice)
+        upload(client, (name, b"content"))
+        invoice = Invoice.objects.with_file().get()
+        assert invoice.original_name == name
+        for page in ["/", f"/{invoice.pk}/", f"/{invoice.pk}/replace/", f"/{invoice.pk}/delete/"]:
+            assert shows(client.get(page), name)
+        response = client.get(f"{invoice.data.url}?download")
+        assert response.headers["Content-Disposition"].startswith("attachment")
+        assert downloaded(response) == b"content"
+
+    def test_of_over_255_characters_is_cut_before_its_extension(self, alice, signed_in):
+        upload(signed_in(alice), ("n" * 300 + ".pdf", b"content"))
+        assert Invoice.objects.with_file().get().original_name == "n" * 251 + ".pdf"
+
+    @pytest.mark.parametrize("name", ["/etc/passwd", "..\\..\\passwd", "C:\\docs\\passwd"])
+    def test_a_path_is_cut_to_its_last_part(self, name, alice, signed_in):
+        upload(signed_in(alice), (name, b"content"))
+        assert Invoice.objects.with_file().get().original_name == "passwd"
+
+    @pytest.mark.parametrize("name", ["", ".", ".."])
+    def test_what_is_no_name_is_no_file(self, name, alice, signed_in):
+        assert shows(upload(signed_in(alice), (name, b"content")), "Choose at least one file.")
+
+    def test_a_title_is_made_of_what_can_stand_in_one(self, alice, signed_in):
+        upload(signed_in(alice), ("two\nlines  of.it.pdf", b"x"), ("t" * 250, b"x"), (" ", b"x"))
+        titles = Invoice.objects.order_by("pk").values_list("title", flat=True)
+        assert list(titles) == ["two lines of.it", "t" * 200, "Untitled"]
+
+    def test_a_replacement_has_its_own_name(self, alice, invoice_of, signed_in):
+        invoice = invoice_of(alice)
+        replace(signed_in(alice), invoice, "l" * 200 + ' "x".PDF', b"new")
+        assert Invoice.objects.with_file().get().original_name == "l" * 200 + ' "x".PDF'
+
+
+class TestAllOrNothing:
+    FILES = [("a.pdf", b"a"), ("b.pdf", b"b" * 2_000_000), ("c.pdf", b"c")]
+
+    def assert_nothing(self, page, before, message):
+        assert page.status_code == 200
+        assert shows(page, message)
+        assert not Invoice.objects.exists()
+        assert large_objects() == before
+
+    def test_one_that_is_invalid_stops_the_others(self, alice, signed_in):
+        before = large_objects()
+        page = upload(signed_in(alice), *self.FILES, ("empty.pdf", b""))
+        self.assert_nothing(page, before, "empty.pdf: The file is empty")
+
+    def test_what_the_database_refuses_at_once_undoes_all(self, alice, signed_in, monkeypatch):
+        before = large_objects()
+        monkeypatch.setattr("invoices.models.InvoiceQuerySet.next_number", lambda *args: "1")
+        page = upload(signed_in(alice), *self.FILES)
+        self.assert_nothing(page, before, "You have another invoice with this number.")
+
+    def test_what_the_database_refuses_only_at_commit_undoes_all(
+        self, alice, signed_in, refusing_at_commit
+    ):
+        before = large_objects()
+        page = upload(signed_in(alice), *self.FILES)
+        self.assert_nothing(page, before, "The database refused this")
+
+    def test_a_delete_refused_at_commit_keeps_row_and_file(self, alice, invoice_of, signed_in):
+        invoice = invoice_of(alice)
+        # A second row with the same file, made behind the application's back.
+        Invoice.objects.bulk_create([Invoice(owner=alice, number="2", data=invoice.data.name)])
+        page = signed_in(alice).post(f"/{invoice.pk}/delete/")
+        assert shows(page, "Nothing was saved")
+        assert Invoice.objects.count() == 2
+        assert invoice.data.storage.exists(invoice.data.name)
+
+    @pytest.fixture
+    def refusing_at_commit(self, transactional_db):
+        """A rule that a database administrator might add: one that is checked at COMMIT."""
+        with connection.cursor() as cursor:
+            cursor.execute("""
+                create function refuse() returns trigger language plpgsql as $$
+                begin
+                    raise integrity_constraint_violation using message = 'not today';
+                end $$;
+                create constraint trigger refuse after insert on invoices_invoice
+                    deferrable initially deferred for each row execute function refuse();
+            """)
+        yield
+        with connection.cursor() as cursor:
+            cursor.execute("drop trigger refuse on invoices_invoice; drop function refuse")
+
+
+def test_a_form_without_a_file_part_is_an_empty_form(alice, signed_in):
+    page = signed_in(alice).post("/upload/", **multipart([], issued="2026-01-02"))
+    assert shows(page, "Choose at least one file.")
