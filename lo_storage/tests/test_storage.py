@@ -298,5 +298,5 @@ def test_truncating_the_catalogue_deletes_the_objects(save, large_objects):
     before = large_objects()
     save()
     with connection.cursor() as cursor:
-        cursor.execute("truncate lo_storage_largeobject")
+        cursor.execute("truncate lo_storage_largeobject cascade")
     assert large_objects() <= before
