@@ -34,9 +34,9 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     call_command("demo_data")
     port = free_port(int(argument))
-    print(f"\n  http://localhost:{port}   sign in as alice or bob, password demo\n", flush=True)
-    os.environ["DJANGO_RUNSERVER_HIDE_WARNING"] = "true"
-    call_command("runserver", f"127.0.0.1:{port}", use_reloader=False, skip_checks=True)
+    print(f"\n  http://localhost:{port}   (Ctrl-C ends it)\n", flush=True)
+    with open(os.devnull, "w") as quiet:
+        call_command("runserver", f"127.0.0.1:{port}", use_reloader=False, stdout=quiet)
 
 
 if __name__ == "__main__":

@@ -212,24 +212,22 @@ class _Server:
 
     def socket_directory(self) -> Path:
         """Find or make the socket's directory: private, with a path short enough for a socket."""
-        link = self.state / "socket"
-        if link.is_symlink():
-            directory = link.readlink()
-            # /tmp is everybody's: only a real directory of the right owner will do.
+        note = self.state / "socket"
+        if note.exists():
+            directory = Path(note.read_text())
+            # /tmp is everybody's: only a directory of the right owner will do, not a link to one.
             if directory.exists(follow_symlinks=False):
                 found = directory.lstat()
-                mode = stat.S_IFDIR | 0o700
-                if found.st_mode == mode and found.st_uid in (self.uid, os.getuid()):
+                if (found.st_mode, found.st_uid) == (stat.S_IFDIR | 0o700, self.uid):
                     return directory
-            link.unlink()
         directory = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp"))
         os.chown(directory, self.uid, self.gid)
-        link.symlink_to(directory)
+        note.write_text(str(directory))
         return directory
 
     def start(self, lock: _Lock) -> None:
         # We hold the lock, so what these files say of a running server is past.
-        socket = (self.state / "socket").readlink()
+        socket = Path((self.state / "socket").read_text())
         for stale in [self.data / "postmaster.pid", *socket.iterdir()]:
             stale.unlink(missing_ok=True)
         command = [str(self.programs / "postgres"), "-D", str(self.data), "-k", str(socket)]
@@ -272,9 +270,7 @@ def _janitor(state: Path, programs: Path) -> None:
         with _Lock(state / "server"):  # the server is gone
             killed = server.was_killed()
     if idle.is_set():
-        link = state / "socket"
-        shutil.rmtree(link.readlink(), ignore_errors=True)
-        link.unlink()
+        shutil.rmtree((state / "socket").read_text(), ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,22 @@
+"""Give the project its own name; a text that is not where it is expected is an error."""
+
+import sys
+from pathlib import Path
+
+NAME = """{{ cookiecutter.project_name }}"""
+SLUG = """{{ cookiecutter.project_slug }}"""
+
+RENAMED = [
+    ("pyproject.toml", 'name = "lo-storage"', f'name = "{SLUG}"'),
+    ("docker-compose.yml", "name: lo-storage\n", f"name: {SLUG}\n"),
+    ("docker-compose.yml", "image: lo-storage\n", f"image: {SLUG}\n"),
+    ("templates/base.html", "– Invoices</title>", f"– {NAME}</title>"),
+    ("templates/base.html", "  Invoices\n      </a>", f"  {NAME}\n      </a>"),
+    ("README.md", "# lo-storage\n", f"# {NAME}\n"),
+]
+
+for path, old, new in RENAMED:
+    text = Path(path).read_text(encoding="utf-8")
+    if old not in text:
+        sys.exit(f"{path} does not hold {old!r} any more: mend hooks/post_gen_project.py")
+    Path(path).write_text(text.replace(old, new), encoding="utf-8")

@@ -1,0 +1,147 @@
+"""bin/setup in a directory of its own, and what bin/demo runs."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from .test_postgres import running, until
+
+ROOT = Path(__file__).parent.parent
+TOOLS = ["cat", "cmp", "cp", "dirname", "flock", "id", "ls", "mkdir", "rm", "sh", "sort"]
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """An empty home, and a PATH with the usual tools and no Python."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in TOOLS:
+        if found := shutil.which(tool):
+            (tools / tool).symlink_to(found)
+    return {"PATH": str(tools), "HOME": str(tmp_path)}
+
+
+@pytest.fixture
+def project(tmp_path):
+    """As much of the project as bin/setup looks at, with nothing to download."""
+    project = tmp_path / "my project"
+    (project / "bin").mkdir(parents=True)
+    (project / "requirements").mkdir()
+    shutil.copy(ROOT / "bin" / "setup", project / "bin")
+    (project / "pyproject.toml").touch()
+    for name in ["site", "demo", "test", "bench"]:
+        (project / "requirements" / f"{name}.txt").write_text(f"# nothing for {name}\n")
+    return project
+
+
+def script(path, text):
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def setup(project, machine, *arguments):
+    result = subprocess.run(
+        [project / "bin" / "setup", *arguments], env=machine, capture_output=True, text=True
+    )
+    return result.returncode, result.stdout, result.stderr
+
+
+def test_setup_uses_a_python_that_runs_and_does_nothing_twice(project, machine):
+    script(Path(machine["PATH"]) / "python3.14", "exit 127")  # as a pyenv shim
+    script(Path(machine["PATH"]) / "python3", "exit 1")  # as one that is too old
+    versions = Path(machine["HOME"]) / ".pyenv" / "versions" / "3.99.0" / "bin"
+    versions.mkdir(parents=True)
+    script(versions / "python", f'exec "{sys.executable}" "$@"')
+
+    status, output, _ = setup(project, machine, "demo")
+    assert (status, output) == (
+        0,
+        f"Making .venv with {versions}/python\nInstalling requirements/demo.txt\n",
+    )
+    assert setup(project, machine, "demo") == (0, "", "")
+    # The lock changed.
+    (project / "requirements" / "demo.txt").write_text("# still nothing\n")
+    assert setup(project, machine, "demo") == (0, "Installing requirements/demo.txt\n", "")
+    # The tests need more; after them the demo needs nothing.
+    assert setup(project, machine, "test") == (0, "Installing requirements/test.txt\n", "")
+    assert setup(project, machine, "demo") == (0, "", "")
+    # A virtual environment does not survive a move.
+    moved = project.rename(project.parent / "moved")
+    assert setup(moved, machine, "demo")[1].startswith("Making .venv with")
+
+
+def test_setup_twice_at_once(project, machine):
+    script(Path(machine["PATH"]) / "python3.13", f'exec "{sys.executable}" "$@"')
+    both = [
+        subprocess.Popen(
+            [project / "bin" / "setup"], env=machine, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    outputs = sorted(process.communicate()[0] for process in both)
+    assert [process.returncode for process in both] == [0, 0]
+    assert outputs[0] == ""
+    assert outputs[1].startswith("Making .venv")
+
+
+def test_setup_without_a_python(project, machine):
+    assert setup(project, machine) == (
+        1,
+        "",
+        "bin/setup: install Python 3.12 or newer, with its venv module, or uv "
+        "(https://docs.astral.sh/uv)\n",
+    )
+
+
+def test_setup_of_a_set_that_does_not_exist(project, machine):
+    status, _, errors = setup(project, machine, "demon")
+    assert status == 2
+    assert "there is no set 'demon'" in errors
+
+
+def test_demo_takes_the_next_port_and_ends_with_its_database(tmp_path):
+    project = tmp_path / "project"
+    shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(".*", "test-results"))
+    ours = {"DATABASE_URL", "DJANGO_SETTINGS_MODULE"}
+    environment = {k: v for k, v in os.environ.items() if k not in ours}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with subprocess.Popen(
+            [sys.executable, "-m", "config.demo", str(port)],
+            cwd=project,
+            env={**environment, "DEMO": "1", "DEBUG": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as demo:
+            output = []
+            address = None
+            while not address:
+                line = demo.stdout.readline()
+                assert line, "".join(output)
+                output.append(line)
+                address = re.search(r"http://localhost:(\d+)", line)
+            assert f"Port {port} is taken.\n" in output
+            assert int(address[1]) > port
+
+            def page():
+                try:
+                    with urlopen(f"http://127.0.0.1:{address[1]}/accounts/login/") as answer:
+                        return answer.read().decode()
+                except ConnectionError:
+                    return None
+                except OSError:  # URLError around a refused connection
+                    return None
+
+            assert "csrfmiddlewaretoken" in until(page)
+            demo.send_signal(signal.SIGINT)
+            assert demo.wait(20) == 0
+    until(lambda: not running(project))
