@@ -160,6 +160,9 @@ LOGGING = {
 }
 
 if DEBUG and find_spec("debug_toolbar"):
+    from debug_toolbar.settings import PANELS_DEFAULTS
+
+    DEBUG_TOOLBAR_PANELS = [*PANELS_DEFAULTS, "lo_storage.panels.LargeObjectsPanel"]
     INSTALLED_APPS.append("debug_toolbar")
     MIDDLEWARE.insert(0, "debug_toolbar.middleware.DebugToolbarMiddleware")
     INTERNAL_IPS = ["127.0.0.1", "::1"]
