@@ -12,11 +12,13 @@ RENAMED = [
     ("docker-compose.yml", "image: lo-storage\n", f"image: {SLUG}\n"),
     ("templates/base.html", "– Invoices</title>", f"– {NAME}</title>"),
     ("templates/base.html", "  Invoices\n      </a>", f"  {NAME}\n      </a>"),
-    ("README.md", "# lo-storage\n", f"# {NAME}\n"),
+    ("README.md", "# lo_storage\n", f"# {NAME}\n"),
 ]
 
 for path, old, new in RENAMED:
     text = Path(path).read_text(encoding="utf-8")
     if old not in text:
         sys.exit(f"{path} does not hold {old!r} any more: mend hooks/post_gen_project.py")
-    Path(path).write_text(text.replace(old, new), encoding="utf-8")
+    Path(path).write_text(
+        text.replace(old, new, 1 if path == "README.md" else -1), encoding="utf-8"
+    )

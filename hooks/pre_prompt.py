@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 TEMPLATE = Path("{{cookiecutter.project_slug}}")
-NOT_FOR_A_PROJECT = {"cookiecutter.json", "hooks", "CHANGELOG.md", "test_template.py"}
+NOT_FOR_A_PROJECT = {"cookiecutter.json", "hooks", "test_template.py"}
 
 
 def tracked() -> list[Path]:

@@ -110,8 +110,7 @@ def test_only_tracked_files_go_along(bake, checkout, git):
     template = {
         name
         for name in tracked
-        if name in {"cookiecutter.json", "CHANGELOG.md", "tests/test_template.py"}
-        or name.startswith("hooks/")
+        if name in {"cookiecutter.json", "tests/test_template.py"} or name.startswith("hooks/")
     }
 
     made = {str(path.relative_to(project)) for path in project.rglob("*") if path.is_file()}
