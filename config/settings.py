@@ -163,6 +163,7 @@ if DEBUG and find_spec("debug_toolbar"):
     from debug_toolbar.settings import PANELS_DEFAULTS
 
     DEBUG_TOOLBAR_PANELS = [*PANELS_DEFAULTS, "lo_storage.panels.LargeObjectsPanel"]
+    DEBUG_TOOLBAR_CONFIG = {"SHOW_COLLAPSED": True}  # what a visitor came for is beneath it
     INSTALLED_APPS.append("debug_toolbar")
     MIDDLEWARE.insert(0, "debug_toolbar.middleware.DebugToolbarMiddleware")
     INTERNAL_IPS = ["127.0.0.1", "::1"]
