@@ -48,6 +48,8 @@ function enhance(form) {
 
   function problemOfAll(files) {
     const total = files.reduce((sum, file) => sum + file.size, 0);
+    const bad = files.filter(problem).length;
+    if (bad) return `${bad} of ${plural(files.length, "file")} cannot be uploaded.`;
     if (files.length > Number(limits.maxBatchFiles ?? Infinity)) {
       return `These are ${files.length} files. One upload may have up to ${limits.maxBatchFiles}.`;
     }
@@ -85,7 +87,6 @@ function enhance(form) {
     const total = files.reduce((sum, file) => sum + file.size, 0);
     status.textContent = files.length ? problemOfAll(files) || `${plural(files.length, "file")}, ${size(total)}` : "";
     status.className = problemOfAll(files) ? "errorlist" : "";
-    return files;
   }
 
   input.addEventListener("change", show);
@@ -109,7 +110,7 @@ function enhance(form) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const files = [...input.files];
-    if (files.some(problem) || problemOfAll(files)) {
+    if (problemOfAll(files)) {
       show();
       field.classList.add("invalid");
       input.setAttribute("aria-invalid", "true");

@@ -1,0 +1,45 @@
+"""What a person sees when something fails: a page of ours, and never a trace."""
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+
+from .conftest import shows, upload
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_missing_page(client):
+    page = client.get("/nothing/here/")
+    assert page.status_code == 404
+    assert shows(page, "There is no such page")
+
+
+def test_a_bad_request(client):
+    page = client.get("/", headers={"host": "not a host"})
+    assert page.status_code == 400
+    assert shows(page, "This request could not be read")
+
+
+def test_an_error_of_ours(alice, monkeypatch):
+    client = Client(raise_request_exception=False)
+    client.force_login(alice)
+    monkeypatch.setattr("invoices.views.Paginator", None)
+    page = client.get("/")
+    assert page.status_code == 500
+    assert shows(page, "Something went wrong here")
+
+
+def test_a_database_that_cannot_save_now_is_told_in_the_form(alice, signed_in, monkeypatch):
+    def full_disk(*args):
+        raise OperationalError("could not extend file: No space left on device")
+
+    monkeypatch.setattr("invoices.models.InvoiceQuerySet.next_number", full_disk)
+    page = upload(signed_in(alice), ("a.pdf", b"a"))
+    assert page.status_code == 200
+    assert shows(page, "The database cannot save this now. Nothing was changed; try again.")
+
+
+def test_a_wrong_password(client):
+    page = client.post("/accounts/login/", {"username": "alice", "password": "wrong"})
+    assert shows(page, "Please enter a correct username and password.")
