@@ -1,19 +1,56 @@
-"""`DbFileField` and `DbImageField`: Django's own, with `db_file_storage` for a default."""
+"""`DbFileField` and `DbImageField`: Django's own, with `db_file_storage` for a default.
 
+Django saves a model without a transaction where that is one query. With a file it is more than one,
+so here a save is a transaction, as it is for a model with parents: a row that is refused leaves no
+file behind, in autocommit too.
+"""
+
+from functools import wraps
 from typing import Any
 
 from django.apps import apps
 from django.core import checks
-from django.db import models
+from django.db import models, router, transaction
+from django.db.models.fields.files import FieldFile, ImageFieldFile
 from django.forms import Field
 
 from .storage import db_file_storage
+
+
+class _Atomic:
+    """Makes file and row one transaction where Django's `FieldFile` changes both."""
+
+    instance: models.Model
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        with self._atomic():
+            super().save(*args, **kwargs)  # type: ignore[misc]
+
+    def delete(self, *args: Any, **kwargs: Any) -> None:
+        with self._atomic():
+            super().delete(*args, **kwargs)  # type: ignore[misc]
+
+    def _atomic(self) -> transaction.Atomic:
+        using = router.db_for_write(type(self.instance), instance=self.instance)
+        return transaction.atomic(using=using, savepoint=False)
+
+
+class DbFieldFile(_Atomic, FieldFile):
+    """The value of a `DbFileField`."""
+
+
+class DbImageFieldFile(_Atomic, ImageFieldFile):
+    """The value of a `DbImageField`."""
 
 
 class _StoredInDatabase:
     """What the two fields share. An empty value is NULL where the column allows it."""
 
     null: bool
+
+    def contribute_to_class(self, cls: Any, name: str, private_only: bool = False) -> None:
+        super().contribute_to_class(cls, name, private_only=private_only)  # type: ignore[misc]
+        cls.save_base = _in_a_transaction(cls.save_base)
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
         # FileField stores '' for "no file", which a foreign key takes for the name of one.
@@ -44,8 +81,24 @@ class _StoredInDatabase:
         return messages
 
 
+def _in_a_transaction(save_base: Any) -> Any:
+    if hasattr(save_base, "is_in_a_transaction"):
+        return save_base  # for another field, or by an abstract base
+
+    @wraps(save_base)
+    def wrapper(self: models.Model, *args: Any, using: str | None = None, **kwargs: Any) -> None:
+        using = using or router.db_for_write(type(self), instance=self)
+        with transaction.atomic(using=using, savepoint=False):
+            save_base(self, *args, using=using, **kwargs)
+
+    wrapper.is_in_a_transaction = True  # type: ignore[attr-defined]
+    return wrapper
+
+
 class DbFileField(_StoredInDatabase, models.FileField):
     """A `FileField` whose files are large objects; `upload_to` has no effect."""
+
+    attr_class = DbFieldFile
 
     def __init__(
         self,
@@ -60,6 +113,8 @@ class DbFileField(_StoredInDatabase, models.FileField):
 
 class DbImageField(_StoredInDatabase, models.ImageField):
     """An `ImageField` whose files are large objects; it needs Pillow, as Django's does."""
+
+    attr_class = DbImageFieldFile
 
     def __init__(
         self,

@@ -8,7 +8,6 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.writer import MigrationWriter
 
 from lo_storage.constraints import LargeObjectReference, referencing_migrations
-from lo_storage.fields import DbFileField
 from lo_storage.models import LargeObject
 from lo_storage.storage import db_file_storage
 
@@ -292,9 +291,3 @@ def test_the_library_s_migration_runs_before_each_that_adds_one():
     for app_label, name in referencing_migrations():
         plan = MigrationLoader(None).graph.forwards_plan((app_label, name))
         assert ("lo_storage", "0001_initial") in plan
-
-
-def test_the_field_of_a_migration_names_no_storage():
-    _, path, args, kwargs = DbFileField(null=True).deconstruct()
-    assert (path, args) == ("lo_storage.fields.DbFileField", [])
-    assert kwargs == {"null": True, "upload_to": ""}
