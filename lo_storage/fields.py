@@ -47,10 +47,11 @@ class _StoredInDatabase:
     """What the two fields share. An empty value is NULL where the column allows it."""
 
     null: bool
+    model: Any
 
-    def contribute_to_class(self, cls: Any, name: str, private_only: bool = False) -> None:
-        super().contribute_to_class(cls, name, private_only=private_only)  # type: ignore[misc]
-        cls.save_base = _in_a_transaction(cls.save_base)
+    def contribute_to_class(self, *args: Any, **kwargs: Any) -> None:
+        super().contribute_to_class(*args, **kwargs)  # type: ignore[misc]
+        self.model.save_base = _in_a_transaction(self.model.save_base)
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
         # FileField stores '' for "no file", which a foreign key takes for the name of one.
