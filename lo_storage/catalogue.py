@@ -8,6 +8,7 @@ statement, so that a roll-back to a savepoint never leaves a change without its 
 Knows no Django: a function takes a cursor as `lo_storage.large_objects` does.
 """
 
+import os
 import re
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -214,12 +215,17 @@ def size(cursor: Cursor, loid: int) -> int:
 
 
 def create(
-    cursor: Cursor, data: Buffer, suffix: str, original_name: str, sha256: str | None = None
+    cursor: Cursor, data: Buffer, original_name: str, sha256: str | None = None
 ) -> tuple[int, str]:
-    """Create an object that holds `data` (a few MB at the most); return its OID and stored name."""
+    """Create an object that holds `data` (a few MB at the most); return its OID and stored name.
+
+    Of `original_name` is kept the last part of a path, without what PostgreSQL's text cannot hold:
+    NUL and lone surrogates.
+    """
+    kept = os.path.basename(original_name).replace("\0", "").encode(errors="replace").decode()
     cursor.execute(
         CREATE,
-        {"data": data, "suffix": suffix, "original_name": original_name, "sha256": sha256},
+        {"data": data, "suffix": suffix_of(kept), "original_name": kept, "sha256": sha256},
     )
     loid, name = cursor.fetchone()
     return loid, name

@@ -3,7 +3,6 @@
 import errno
 import io
 import os
-from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Self, SupportsIndex
 
@@ -73,10 +72,8 @@ class DbFileIO(io.RawIOBase):
         if self._loid == 0:
             if mode[0] == "r":
                 raise ValueError(f"mode {mode!r} creates nothing: give the loid of an object")
-            original_name = os.path.basename(self._name)
-            suffix = catalogue.suffix_of(original_name)
             with self._cursor() as c:
-                self._loid, self._name = catalogue.create(c, b"", suffix, original_name)
+                self._loid, self._name = catalogue.create(c, b"", self._name)
             self._stored_name = self._name
         else:
             with self._cursor() as c:
@@ -203,12 +200,6 @@ class DbFileIO(io.RawIOBase):
                 self._write_piece(c, data[start : start + PIECE])
         return len(data)
 
-    def writelines(self, lines: Iterable[Any], /) -> None:
-        """Write all lines, gathered into pieces of 1 MiB."""
-        self._check_writable()
-        for piece in gather(lines):
-            self.write(piece)
-
     def truncate(self, size: int | None = None, /) -> int:
         """Cut or extend to `size` bytes, or to the position; the position stays."""
         self._check_writable()
@@ -287,22 +278,6 @@ class DbFileIO(io.RawIOBase):
         if not self.writable():
             raise io.UnsupportedOperation("not writable")
         require_transaction(self._alias)
-
-
-def gather(chunks: Iterable[Any]) -> Iterator[Buffer]:
-    """Yield the same bytes in pieces of 1 MiB, the last one shorter; text as UTF-8."""
-    piece = bytearray()
-    for chunk in chunks:
-        data = memoryview(chunk.encode() if isinstance(chunk, str) else chunk).cast("B")
-        while len(data) > PIECE - len(piece):
-            room = PIECE - len(piece)
-            piece += data[:room]
-            yield piece
-            data = data[room:]
-            piece = bytearray()
-        piece += data
-    if piece:
-        yield piece
 
 
 def _normalize(mode: str) -> str:

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import chain
 from typing import IO, Any, NoReturn, Self, cast
@@ -20,8 +21,8 @@ from django.utils.encoding import filepath_to_uri
 from . import catalogue, large_objects
 from .catalogue import Entry
 from .database import cursor, db_for_read, db_for_write
-from .files import DbFileIO, gather
-from .large_objects import PIECE
+from .files import DbFileIO
+from .large_objects import PIECE, Buffer
 
 __all__ = [
     "DbFile",
@@ -108,17 +109,15 @@ class DbFileStorage(Storage):
 
     def _save(self, name: str, content: "File[Any]") -> str:
         alias = db_for_write(self.alias)
-        original_name = _storable(os.path.basename(name))
-        suffix = catalogue.suffix_of(original_name)
-        pieces = gather(content.chunks())
+        pieces = _gather(content.chunks())
         first = next(pieces, b"")
         second = next(pieces, None)
         sha256 = hashlib.sha256(first)
         if second is None:
             with cursor(alias) as c:
-                return catalogue.create(c, first, suffix, original_name, sha256.hexdigest())[1]
+                return catalogue.create(c, first, name, sha256.hexdigest())[1]
         with transaction.atomic(using=alias), cursor(alias) as c:
-            loid, stored_name = catalogue.create(c, first, suffix, original_name)
+            loid, stored_name = catalogue.create(c, first, name)
             size = len(first)
             for piece in chain([second], pieces):
                 sha256.update(piece)
@@ -184,9 +183,20 @@ def _not_found(name: str) -> NoReturn:
     raise FileNotFoundError(errno.ENOENT, "no such file in the large object catalogue", name)
 
 
-def _storable(original_name: str) -> str:
-    """Return the name without what PostgreSQL's text cannot hold: NUL and lone surrogates."""
-    return original_name.replace("\0", "").encode(errors="replace").decode()
+def _gather(chunks: Iterable[Any]) -> Iterator[Buffer]:
+    """Yield the same bytes in pieces of 1 MiB, the last one shorter; text as UTF-8."""
+    piece = bytearray()
+    for chunk in chunks:
+        data = memoryview(chunk.encode() if isinstance(chunk, str) else chunk).cast("B")
+        while len(data) > PIECE - len(piece):
+            room = PIECE - len(piece)
+            piece += data[:room]
+            yield piece
+            data = data[room:]
+            piece = bytearray()
+        piece += data
+    if piece:
+        yield piece
 
 
 def _for_django(moment: datetime) -> datetime:
