@@ -1,0 +1,134 @@
+"""Two sessions and one file. The other session's statement is ours, run over its own cursor."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from lo_storage import catalogue
+from lo_storage.storage import DbFileIO, db_file_storage
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def loid(save):
+    return db_file_storage.entry(save(b"0123456789")).loid
+
+
+@pytest.fixture
+def other(other_session):
+    with other_session.cursor(binary=True) as cursor:
+        yield cursor
+
+
+@pytest.fixture
+def wait_until_blocked(other_session):
+    """A function that returns once the other session waits for a lock."""
+
+    def wait(future):
+        with connection.cursor() as cursor:
+            while True:
+                cursor.execute(
+                    "select wait_event_type = 'Lock' from pg_stat_activity where pid = %s",
+                    [other_session.info.backend_pid],
+                )
+                if cursor.fetchone() == (True,):
+                    return
+                assert not future.done(), future.result()
+
+    return wait
+
+
+def test_two_writers_queue(loid, other, wait_until_blocked):
+    with ThreadPoolExecutor() as pool:
+        with transaction.atomic():
+            with DbFileIO(loid, "r+b") as file:
+                file.write(b"AAAA")
+            second = pool.submit(catalogue.write, other, loid, 2, b"bb")
+            wait_until_blocked(second)
+        second.result()
+    with DbFileIO(loid) as file:
+        assert file.read() == b"AAbb456789"
+    assert db_file_storage.entry(f"{loid}.txt").version == 3
+
+
+def test_under_repeatable_read_the_second_writer_fails(loid, other, other_session):
+    other_session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    with other_session.transaction(force_rollback=True):
+        assert b"".join(catalogue.read(other, loid, 0, 10)) == b"0123456789"
+        with transaction.atomic(), DbFileIO(loid, "r+b") as file:
+            file.write(b"AAAA")
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            catalogue.write(other, loid, 2, b"bb")
+    with DbFileIO(loid) as file:
+        assert file.read() == b"AAAA456789"
+
+
+def test_of_two_that_delete_one_finds_nothing(loid, other, wait_until_blocked, large_objects):
+    name = f"{loid}.txt"
+    with ThreadPoolExecutor() as pool:
+        with transaction.atomic():
+            db_file_storage.delete(name)
+            second = pool.submit(catalogue.delete, other, name)
+            wait_until_blocked(second)
+        second.result()
+    assert large_objects() == set()
+
+
+def test_a_deletion_rolled_back_lets_the_second_one_delete(
+    loid, other, wait_until_blocked, large_objects
+):
+    name = f"{loid}.txt"
+    with ThreadPoolExecutor() as pool:
+        with transaction.atomic():
+            db_file_storage.delete(name)
+            second = pool.submit(catalogue.delete, other, name)
+            wait_until_blocked(second)
+            transaction.set_rollback(True)
+        second.result()
+    assert large_objects() == set()
+
+
+def test_a_writer_of_what_was_deleted_finds_nothing(loid, other, wait_until_blocked):
+    with ThreadPoolExecutor() as pool:
+        with transaction.atomic():
+            db_file_storage.delete(f"{loid}.txt")
+            second = pool.submit(catalogue.write, other, loid, 0, b"x")
+            wait_until_blocked(second)
+        with pytest.raises(FileNotFoundError):
+            second.result()
+
+
+def test_a_reader_of_one_statement_never_sees_two_contents(loid, other, other_session):
+    with other_session.transaction():
+        catalogue.write(other, loid, 0, b"AAAAAAAAAA")
+        with DbFileIO(loid) as file:
+            assert file.read() == b"0123456789"
+
+
+def test_a_session_that_is_terminated_leaves_nothing(other, other_session, large_objects):
+    before = large_objects()
+    # The end of the transaction raises as well.
+    with pytest.raises(psycopg.OperationalError), other_session.transaction():  # noqa: PT012
+        loid, _ = catalogue.create(other, b"x" * 100, "march.pdf")
+        assert b"".join(catalogue.read(other, loid, 0, 100)) == b"x" * 100
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_terminate_backend(%s)", [other_session.info.backend_pid])
+        other.execute("select 1")
+    assert large_objects() == before
+
+
+def test_a_connection_lost_in_a_transaction_leaves_nothing(other, large_objects):
+    before = large_objects()
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    with pytest.raises(OperationalError), transaction.atomic():  # noqa: PT012
+        file = DbFileIO(0, "wb", "a.txt")
+        file.write(b"x")
+        other.execute("select pg_terminate_backend(%s)", [pid])
+        file.write(b"y")
+    connection.close()
+    assert large_objects() == before
