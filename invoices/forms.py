@@ -110,6 +110,7 @@ class UploadForm(forms.ModelForm):
 
     class Meta:
         model = Invoice
+        # The required date last: an upload that breaks off between two files lacks it, and fails.
         fields = ["files", "title", "amount", "issued"]
         widgets = WIDGETS
 

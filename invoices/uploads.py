@@ -5,6 +5,7 @@ import functools
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.http import HttpResponseBadRequest, UnreadablePostError
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -44,6 +45,11 @@ class BoundedUploadHandler(TemporaryFileUploadHandler):
         if within_file and self.written <= settings.INVOICE_MAX_BATCH_SIZE:
             super().receive_data_chunk(raw_data, start)
 
+    def upload_interrupted(self):
+        # Django would go on with the files that came whole, and half a batch is no batch.
+        super().upload_interrupted()
+        raise MultiPartParserError("The upload broke off in the middle of a file.")
+
 
 def takes_files(view):
     """Let the view's form see its files as above; answer with a page what Django cannot parse."""
@@ -64,6 +70,8 @@ def takes_files(view):
                     pass
                 context = {"max_files": settings.INVOICE_MAX_BATCH_FILES}
                 return render(request, "413.html", context, status=413)
+            except UnreadablePostError:
+                return HttpResponseBadRequest()  # The browser went away: nobody will read it.
         return protected(request, *args, **kwargs)
 
     return wrapper

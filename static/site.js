@@ -20,7 +20,7 @@ function element(name, properties = {}, ...children) {
 }
 
 function start() {
-  document.querySelector("[data-focus]")?.focus();
+  document.querySelector("[data-focus]")?.focus({ preventScroll: true });
   for (const form of document.querySelectorAll("form[data-upload]")) enhance(form);
 }
 
@@ -173,7 +173,7 @@ function replacePage(request) {
     document.querySelector(`body > ${part}`).replaceWith(page.querySelector(`body > ${part}`));
   }
   scrollTo(0, 0);
-  document.querySelector("#main").focus();
+  document.querySelector("#main").focus({ preventScroll: true });
   start();
 }
 

@@ -1,5 +1,7 @@
 """Limits, names, and batches that are all or nothing."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from django.db import connection
 
@@ -193,6 +195,41 @@ class TestAllOrNothing:
         yield
         with connection.cursor() as cursor:
             cursor.execute("drop trigger refuse on invoices_invoice; drop function refuse")
+
+
+@pytest.mark.parametrize("end", [b"c" * 50, b"\r\n--limit\r\n", b"2026-03-0"])
+def test_an_upload_that_breaks_off_leaves_nothing(end, alice, signed_in):
+    """Django takes for the whole what a browser sent before it went away."""
+    before = large_objects()
+    files = [("files", name, name.encode() * 100) for name in "abc"]
+    body = multipart(files)["data"].removesuffix(b"--limit--\r\n")
+    body += b'--limit\r\nContent-Disposition: form-data; name="issued"\r\n\r\n2026-03-02\r\n'
+    body = body[: body.index(end) + len(end)]
+    signed_in(alice).post("/upload/", body, content_type="multipart/form-data; boundary=limit")
+    assert not Invoice.objects.exists()
+    assert large_objects() == before
+
+
+def test_an_upload_that_breaks_off_within_a_file_leaves_nothing(alice, signed_in):
+    files = [("files", name, name.encode() * 100) for name in "abc"]
+    form = multipart(files, issued="2026-03-02")
+    form["data"] = form["data"][:-50]
+    assert signed_in(alice).post("/upload/", **form).status_code == 413
+    assert not Invoice.objects.exists()
+
+
+def test_uploads_at_the_same_time_get_different_numbers(alice, signed_in):
+    client = signed_in(alice)
+
+    def send(name):
+        response = upload(client, *[(f"{name}{n}.pdf", b"x") for n in range(5)])
+        connection.close()  # That of this thread.
+        return response.status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(send, "abcd")) == {302}
+    numbers = Invoice.objects.order_by("number").values_list("number", flat=True)
+    assert list(numbers) == [f"2026-{n:04}" for n in range(1, 21)]
 
 
 def test_a_form_without_a_file_part_is_an_empty_form(alice, signed_in):
