@@ -1,8 +1,10 @@
 """What bin/demo runs, in one process, so that the embedded PostgreSQL starts and stops once."""
 
 import os
+import signal
 import socket
 import sys
+from contextlib import suppress
 
 from manage import one_sentence
 
@@ -30,6 +32,9 @@ def main() -> None:
     argument = sys.argv[1] if len(sys.argv) > 1 else "8000"
     if not (argument.isascii() and argument.isdecimal() and 0 < int(argument) < 65536):
         sys.exit(f"bin/demo takes a port from 1 to 65535, not {argument!r}")
+    # Both end it, also where a shell started it in the background and had SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     django.setup()
     call_command("migrate", verbosity=0)
     call_command("demo_data")
@@ -41,5 +46,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    with one_sentence():
+    with one_sentence(), suppress(KeyboardInterrupt):
         main()
