@@ -1,0 +1,294 @@
+"""Whatever goes wrong with an upload, it leaves the rows and the large objects that were there."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings as site
+from django.db import connection
+from django.db.models.signals import post_save
+from playwright.sync_api import Error, expect
+
+from invoices.models import Invoice
+
+from .files import MiB, noise, pdf, png
+from .steps import eventually, foot, upload
+
+
+@pytest.fixture
+def before(alice, invoice_of, snapshot):
+    """What was there: an invoice of last year."""
+    invoice_of(alice, b"already here", "old.txt", number="2025-0001", issued="2025-12-01")
+    return snapshot()
+
+
+@pytest.fixture
+def batch(sample):
+    """Two good files; the second is written in more than one piece."""
+    return sample("first.pdf", pdf()), sample("second.bin", noise(3 * MiB))
+
+
+def test_a_batch_of_which_one_is_invalid_leaves_nothing(
+    alices_page, before, batch, sample, snapshot
+):
+    page = alices_page
+    page.goto("/upload/")
+    # The browser cannot know this, so all of it is sent.
+    page.get_by_label("Amount in EUR").fill("-1")
+    upload(page, *batch)
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was saved")
+    expect(page.get_by_text("The amount cannot be negative.")).to_be_visible()
+    assert snapshot() == before
+
+
+def test_a_batch_that_the_database_refuses_at_commit_leaves_nothing(
+    alices_page, before, sample, snapshot, transactional_db
+):
+    page = alices_page
+    # Only known titles; checked when the transaction commits, as this application does not expect.
+    with connection.cursor() as cursor:
+        cursor.execute("create table e2e_title (title varchar(200) primary key)")
+        cursor.execute("insert into e2e_title values ('first'), ('second')")
+        cursor.execute(
+            "alter table invoices_invoice add constraint e2e_known_title foreign key (title)"
+            " references e2e_title deferrable initially deferred not valid"
+        )
+    try:
+        page.goto("/upload/")
+        known = sample("first.png", png()), sample("second.bin", noise(3 * MiB))
+        upload(page, *known, sample("third.png", png()))
+        expect(page.get_by_role("alert")).to_contain_text("The database refused this")
+        expect(foot(page)).to_have_text(["1", "1", "0"])
+        assert snapshot() == before
+        # Without the one that was refused, the others are saved.
+        upload(page, *known)
+        expect(page.get_by_role("status").first).to_have_text("2 invoices were uploaded.")
+        expect(foot(page)).to_have_text(["3", "3", "0"])
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("alter table invoices_invoice drop constraint e2e_known_title")
+            cursor.execute("drop table e2e_title")
+
+
+def test_an_exception_in_a_later_receiver_leaves_nothing(alices_page, before, batch, snapshot):
+    page = alices_page
+    seen = []
+
+    def later(sender, instance, **kwargs):
+        seen.append((instance.title, instance.data.storage.exists(instance.data.name)))
+        if instance.title == "second":
+            raise RuntimeError("a receiver of another application fails")
+
+    post_save.connect(later, sender=Invoice)
+    try:
+        page.goto("/upload/")
+        upload(page, *batch)
+        expect(page.get_by_role("heading", name="Something went wrong here")).to_be_visible()
+    finally:
+        post_save.disconnect(later, sender=Invoice)
+    assert seen == [("first", True), ("second", True)]  # both files had been written
+    assert snapshot() == before
+
+
+def send_slowly(page):
+    """Let this page send 200 KB a second, so that a test can come in between."""
+    page.context.new_cdp_session(page).send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 200_000},
+    )
+
+
+@pytest.fixture
+def arriving(settings):
+    """What the server has put aside of an upload: the sizes of the files."""
+
+    def sizes():
+        return sorted(path.stat().st_size for path in settings.FILE_UPLOAD_TEMP_DIR.iterdir())
+
+    return sizes
+
+
+def test_a_browser_that_goes_away_in_the_middle_leaves_nothing(
+    launch_browser, base_url, alice, sign_in, before, sample, arriving, snapshot
+):
+    with launch_browser() as browser:
+        page = browser.new_page(base_url=base_url)
+        sign_in(page.context, alice)
+        page.goto("/upload/")
+        send_slowly(page)
+        upload(page, sample("first.bin", noise(MiB // 10)), sample("second.bin", noise(4 * MiB)))
+        # The first file is there whole; the second is on its way.
+        eventually(lambda: len(arriving()) == 2 and MiB // 10 < arriving()[1] < 4 * MiB)
+        # A crash, because a page that is closed may still send all that is left at once.
+        with pytest.raises(Error, match="has been closed"):
+            browser.new_browser_cdp_session().send("Browser.crash")
+    eventually(lambda: not arriving())
+    assert snapshot() == before
+
+
+def test_an_upload_that_is_stopped_leaves_nothing(alices_page, before, sample, arriving, snapshot):
+    page = alices_page
+    page.goto("/upload/")
+    send_slowly(page)
+    upload(page, sample("first.bin", noise(MiB // 10)), sample("second.bin", noise(4 * MiB)))
+    expect(page.get_by_role("status")).to_contain_text("% of 4.1 MB sent")
+    eventually(lambda: len(arriving()) == 2 and MiB // 10 < arriving()[1] < 4 * MiB)
+    page.get_by_role("button", name="Stop the upload").click()
+    expect(page.get_by_role("status")).to_have_text("Stopped. Nothing was saved.")
+    eventually(lambda: not arriving())
+    assert snapshot() == before
+    expect(page.get_by_role("button", name="Upload", exact=True)).to_be_enabled()
+
+
+@pytest.fixture
+def stopped_in_the_middle(alice, other_session):
+    """Make the server wait inside its transaction, for the number of the second invoice.
+
+    The other session has inserted it, and neither commits nor rolls back. Yields a function that
+    waits for the server to wait, and returns the process of its database session.
+    """
+    with other_session.cursor() as cursor:
+        cursor.execute(
+            "insert into invoices_invoice (owner_id, number, title, issued, created_at)"
+            " values (%s, '2026-0002', '', '2026-01-02', now())",
+            [alice.pk],
+        )
+
+    def waiting():
+        # A session keeps this lock from its first write to a large object to its transaction's end.
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                select session.pid
+                  from pg_stat_activity session
+                  join pg_locks on pg_locks.pid = session.pid
+                 where session.datname = current_database()
+                   and session.wait_event_type = 'Lock'
+                   and session.query like 'INSERT INTO "invoices_invoice"%'
+                   and relation = 'pg_largeobject'::regclass
+                   and mode = 'RowExclusiveLock'
+                   and granted
+                """
+            )
+            return [pid for (pid,) in cursor.fetchall()]
+
+    return lambda: eventually(waiting)[0]
+
+
+def sessions():
+    with connection.cursor() as cursor:
+        cursor.execute("select pid from pg_stat_activity where datname = current_database()")
+        return {pid for (pid,) in cursor.fetchall()}
+
+
+def send(page, batch):
+    page.goto("/upload/")
+    page.get_by_label("Date of issue").fill("2026-03-02")
+    upload(page, *batch)
+
+
+@contextmanager
+def server(folder):
+    """A server in a process group of its own, on the test's database. Yields the group, address."""
+    database = connection.settings_dict
+    user = quote(database["USER"]) + (
+        f":{quote(database['PASSWORD'])}" if database["PASSWORD"] else ""
+    )
+    host, port = database["HOST"], database["PORT"]
+    where = f"/{host}" if host.startswith("/") else f"{host}:{port}" if port else host
+    environment = {
+        **os.environ,
+        "DATABASE_URL": f"postgres://{user}@{where}/{database['NAME']}",
+        "PGPORT": str(port),
+        "SECRET_KEY": site.SECRET_KEY,  # so that the cookie holds here, too
+        "ALLOWED_HOSTS": "localhost",
+        "DEMO": "1",  # and so plain HTTP
+        "TMPDIR": str(folder),  # who is killed cannot tidy up
+    }
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind=127.0.0.1:0", "--threads=4"],
+            cwd=Path(__file__).parent.parent,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        found = eventually(lambda: re.search(r"Listening at: http://[\d.]+:(\d+)", log.read_text()))
+        yield process.pid, f"http://localhost:{found[1]}"
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_a_server_that_is_killed_in_the_middle_leaves_nothing(
+    alices_page, before, batch, stopped_in_the_middle, other_session, snapshot, tmp_path
+):
+    page = alices_page
+    with server(tmp_path) as (group, address):
+        page.goto(f"{address}/upload/")
+        page.get_by_label("Date of issue").fill("2026-03-02")
+        upload(page, *batch)
+        session = stopped_in_the_middle()
+        os.killpg(group, signal.SIGKILL)
+        expect(page.get_by_role("status")).to_have_text(
+            "The connection broke. Nothing was saved; try again."
+        )
+    other_session.rollback()
+    eventually(lambda: session not in sessions())
+    assert snapshot() == before
+
+    with server(tmp_path) as (_, address):
+        page.goto(f"{address}/upload/")
+        page.get_by_label("Date of issue").fill("2026-03-02")
+        upload(page, *batch)
+        expect(page.get_by_role("status")).to_have_text("2 invoices were uploaded.")
+        expect(foot(page)).to_have_text(["3", "3", "0"])
+
+
+def test_a_database_session_that_ends_in_the_middle_leaves_nothing(
+    alices_page, before, batch, stopped_in_the_middle, other_session, snapshot
+):
+    page = alices_page
+    send(page, batch)
+    session = stopped_in_the_middle()
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_terminate_backend(%s)", [session])
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was changed; try again.")
+    other_session.rollback()
+    assert snapshot() == before
+
+
+def test_a_number_that_was_taken_in_the_meantime_leaves_nothing(
+    alices_page, alice, batch, stopped_in_the_middle, other_session, snapshot
+):
+    page = alices_page
+    send(page, batch)
+    stopped_in_the_middle()
+    other_session.commit()
+    expect(page.get_by_role("alert")).to_contain_text("You have another invoice with this number.")
+    assert not snapshot().objects
+    assert Invoice.objects.get().number == "2026-0002"
+
+
+def test_a_browser_that_goes_away_after_all_was_sent_leaves_rows_with_their_files(
+    alices_page, before, batch, stopped_in_the_middle, other_session, snapshot
+):
+    page = alices_page
+    send(page, batch)
+    session = stopped_in_the_middle()
+    page.close()
+    other_session.rollback()
+    eventually(lambda: session not in sessions())
+    now = snapshot()
+    assert [len(part) for part in now] == [3, 3, 3]
+    assert now.objects.items() > before.objects.items()
