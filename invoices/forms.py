@@ -21,13 +21,12 @@ class InvoiceFileField(forms.FileField):
     def clean(self, data, initial=None):
         file = super().clean(data, initial)
         if data and data.size > settings.INVOICE_MAX_FILE_SIZE:
-            sizes = {"size": data.size, "limit": settings.INVOICE_MAX_FILE_SIZE}
-            raise ValidationError(
-                self.error_messages["too_large"],
-                code="too_large",
-                params={name: filesizeformat(size) for name, size in sizes.items()},
-            )
+            raise self.problem("too_large", data.size, settings.INVOICE_MAX_FILE_SIZE)
         return file
+
+    def problem(self, code, size, limit):
+        params = {"size": filesizeformat(size), "limit": filesizeformat(limit)}
+        return ValidationError(self.error_messages[code], code=code, params=params)
 
     def get_bound_field(self, form, field_name):
         # For static/site.js, which says the same before anything is sent.
@@ -58,22 +57,12 @@ class InvoiceFilesField(InvoiceFileField):
                 super().clean(file)
             except ValidationError as error:
                 problems += [f"{file.name}: {message}" for message in error.messages]
-        if len(data) > settings.INVOICE_MAX_BATCH_FILES:
-            params = {"files": len(data), "limit": settings.INVOICE_MAX_BATCH_FILES}
-            problems.append(
-                ValidationError(self.error_messages["too_many"], code="too_many", params=params)
-            )
-        size = sum(file.size for file in data)
-        if size > settings.INVOICE_MAX_BATCH_SIZE:
-            params = {
-                "size": filesizeformat(size),
-                "limit": filesizeformat(settings.INVOICE_MAX_BATCH_SIZE),
-            }
-            problems.append(
-                ValidationError(
-                    self.error_messages["batch_too_large"], code="batch_too_large", params=params
-                )
-            )
+        if len(data) > (limit := settings.INVOICE_MAX_BATCH_FILES):
+            params = {"files": len(data), "limit": limit}
+            message = self.error_messages["too_many"]
+            problems.append(ValidationError(message, code="too_many", params=params))
+        if (size := sum(file.size for file in data)) > settings.INVOICE_MAX_BATCH_SIZE:
+            problems.append(self.problem("batch_too_large", size, settings.INVOICE_MAX_BATCH_SIZE))
         if problems:
             raise ValidationError(problems)
         return data

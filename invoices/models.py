@@ -59,6 +59,7 @@ class InvoiceQuerySet(models.QuerySet):
 
     def next_number(self, owner, year):
         """Return the next of the numbers 2026-0001, 2026-0002, … of an owner."""
+        year = f"{year:04}"
         last = self.filter(owner=owner, number__regex=rf"^{year}-\d{{4,6}}$").aggregate(
             last=Max(Cast(Substr("number", 6), models.IntegerField()))
         )["last"]
@@ -157,7 +158,7 @@ def invoice_saved(sender, instance, created, update_fields, **kwargs):
     remember_file(instance)
     # Safe inside the transaction: if it is rolled back, the file was never deleted.
     if not created and replaced and replaced != instance.file_in_row:
-        instance.data.storage.delete(replaced)
+        Invoice.data.field.storage.delete(replaced)
 
 
 @receiver(post_delete, sender=Invoice)

@@ -50,8 +50,9 @@ def all_or_nothing(form):
 def explain(error, form):
     """Put the sentence that the model has for the constraint that refused beside its field."""
     field, message = None, "The database refused this: other data would no longer be right."
+    refused_by = error.__cause__ and error.__cause__.diag.constraint_name
     for constraint in Invoice._meta.constraints:
-        if constraint.name == error.__cause__.diag.constraint_name:
+        if constraint.name == refused_by:
             message = constraint.get_violation_error_message()
             of_constraint = {*getattr(constraint, "fields", ()), getattr(constraint, "field", None)}
             field = next((name for name in form.fields if name in of_constraint), None)

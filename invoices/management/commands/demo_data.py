@@ -206,6 +206,8 @@ def receipt(owner, number, issued, sender, lines, total):
     paper = Image.new("L", (620, 430 + 44 * len(lines)), 250)
     draw = ImageDraw.Draw(paper)
     large, small = ImageFont.load_default(38), ImageFont.load_default(24)
+    # The till's printer has capitals only, and Pillow's own font has no accents.
+    sender = sender.upper().translate(str.maketrans("ÉØ", "EO"))
     draw.text((310, 60), sender, 20, large, anchor="mm")
     draw.text((310, 110), f"{issued:%d.%m.%Y}   No. {number}", 60, small, anchor="mm")
     y = 165
