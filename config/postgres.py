@@ -181,13 +181,13 @@ class _Server:
             [*self.prefix, str(self.programs / program), *arguments],
             env=self.environment,
             input=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
             cwd="/",
         )
         if result.returncode:
-            raise StartError(f"{program} failed:\n{result.stdout.strip()}")
+            raise StartError(f"{program} failed in {self.state}: {result.stderr.strip()}")
 
     def initialise(self) -> None:
         """Make the data directory: whole, or not at all."""

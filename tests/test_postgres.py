@@ -210,7 +210,8 @@ def test_a_full_disk_is_one_message_and_leaves_nothing(project):
     with User(project, preexec_fn=small_files) as user:
         _, errors = user.process.communicate()
     assert user.process.returncode == 1
-    assert "initdb failed" in errors
+    assert errors.startswith(f"initdb failed in {project}/.postgres: ")
+    assert "File too large" in errors
     assert "Traceback" not in errors
     assert not (project / ".postgres" / "data").exists()
     with connected(project) as connection:
