@@ -23,7 +23,7 @@ def foot(page):
 
 
 def eventually(condition, seconds=20):
-    """Return what `condition()` returns once that is true. For what tells nobody when it happens."""
+    """Return what `condition()` returns once that is true; for what has no event."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         if time.monotonic() > deadline:
