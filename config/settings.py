@@ -35,7 +35,7 @@ if not SECRET_KEY and LOCAL:
     SECRET_KEY = SECRET_KEY_FILE.read_text()
 if not SECRET_KEY:
     raise ImproperlyConfigured("Set SECRET_KEY in the environment, or DEBUG=1 for development.")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"] if LOCAL else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [

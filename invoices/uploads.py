@@ -37,7 +37,8 @@ class BoundedUploadHandler(TemporaryFileUploadHandler):
     def new_file(self, field_name, file_name, *args, **kwargs):
         # Django gives the temporary file the same suffix, and no disk takes one of 250 letters.
         super().new_file(field_name, "upload", *args, **kwargs)
-        self.file.name = file_name
+        # The property would cut it at 255 characters, which a column does not ask for.
+        self.file._name = file_name
 
     def receive_data_chunk(self, raw_data, start):
         self.written += len(raw_data)

@@ -97,6 +97,7 @@ NAMES = [
     "long suffix." + "ä" * 240,
     "many" + ".dots" * 50,
     "a" * 251 + ".pdf",
+    "n" * 300 + ".pdf",
     "<script>alert(1)</script>.pdf".replace("/", ""),
     "&amp;.pdf",
     "100%.pdf",
@@ -119,10 +120,6 @@ class TestNames:
         response = client.get(f"{invoice.data.url}?download")
         assert response.headers["Content-Disposition"].startswith("attachment")
         assert downloaded(response) == b"content"
-
-    def test_of_over_255_characters_is_cut_before_its_extension(self, alice, signed_in):
-        upload(signed_in(alice), ("n" * 300 + ".pdf", b"content"))
-        assert Invoice.objects.with_file().get().original_name == "n" * 251 + ".pdf"
 
     @pytest.mark.parametrize("name", ["/etc/passwd", "..\\..\\passwd", "C:\\docs\\passwd"])
     def test_a_path_is_cut_to_its_last_part(self, name, alice, signed_in):
