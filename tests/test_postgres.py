@@ -3,11 +3,13 @@
 import json
 import os
 import pwd
+import re
 import resource
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -246,6 +248,17 @@ def test_a_home_that_others_may_not_enter_stays_so(project):
         assert server(home).exe().startswith(str(home))
     assert home.stat().st_mode & 0o777 == 0o700
     until(lambda: not running(home))
+
+
+@as_root
+def test_where_others_may_enter_the_server_has_no_capability():
+    with tempfile.TemporaryDirectory() as directory:
+        project = Path(directory)
+        project.chmod(0o755)
+        with connected(project):
+            status = Path(f"/proc/{server(project).pid}/status").read_text()
+        assert re.search(r"^CapEff:\s*0+$", status, re.MULTILINE)
+        until(lambda: not running(project))
 
 
 @as_root
