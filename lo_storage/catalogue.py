@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import NamedTuple, cast
 
-from .large_objects import ROW, Buffer, Cursor, check_end, existing
+from .large_objects import MAX_SIZE, ROW, Buffer, Cursor, check_end, existing
 
 TABLE = "lo_storage_largeobject"
 MAX_OID = 2**32 - 1
@@ -83,7 +83,7 @@ READ = """
 """
 
 READ_VERSION = """
-    select entry.version, lo_get(object.oid, %(offset)s, %(length)s)
+    select entry.version, entry.modified_at, lo_get(object.oid, %(offset)s, %(length)s)
       from lo_storage_largeobject entry
       join pg_largeobject_metadata object on object.oid = entry.loid
      where entry.loid = %(loid)s::oid
@@ -108,7 +108,7 @@ APPEND = """
         update lo_storage_largeobject
            set version = version + 1, modified_at = clock_timestamp(), sha256 = null,
                size = size + length(%(data)b)
-         where loid = %(loid)s::oid
+         where loid = %(loid)s::oid and size + length(%(data)b) <= %(max_size)s
      returning loid, size
     )
     select entry.size, lo_put(object.oid, entry.size - length(%(data)b), %(data)b)
@@ -244,11 +244,13 @@ def read(cursor: Cursor, loid: int, offset: int, end: int) -> list[bytes]:
     return [piece for (piece,) in rows if piece is not None]
 
 
-def read_version(cursor: Cursor, loid: int, offset: int, length: int) -> tuple[int, bytes]:
-    """Return the version, and up to `length` bytes of that version from `offset` on."""
+def read_version(
+    cursor: Cursor, loid: int, offset: int, length: int
+) -> tuple[int, datetime, bytes]:
+    """Return the version, its time, and up to `length` bytes of that version from `offset` on."""
     cursor.execute(READ_VERSION, {"loid": loid, "offset": offset, "length": length})
-    version, data = existing(cursor.fetchall(), loid)
-    return version, data
+    version, modified_at, data = existing(cursor.fetchall(), loid)
+    return version, modified_at, data
 
 
 def write(cursor: Cursor, loid: int, offset: int, data: Buffer) -> None:
@@ -260,8 +262,11 @@ def write(cursor: Cursor, loid: int, offset: int, data: Buffer) -> None:
 
 def append(cursor: Cursor, loid: int, data: Buffer) -> int:
     """Write `data` (a few MB at the most) at the end; return where the end is then."""
-    cursor.execute(APPEND, {"loid": loid, "data": data})
-    end, _ = existing(cursor.fetchall(), loid)
+    cursor.execute(APPEND, {"loid": loid, "data": data, "max_size": MAX_SIZE})
+    rows = cursor.fetchall()
+    if not rows:
+        check_end(size(cursor, loid) + len(data))
+    end, _ = existing(rows, loid)
     return cast(int, end)
 
 

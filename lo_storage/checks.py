@@ -6,6 +6,7 @@ from django.apps import apps
 from django.core import checks
 from django.db import connections
 
+from .columns import columns_elsewhere
 from .constraints import LargeObjectReference
 from .database import db_for_read, db_for_write, is_supported
 from .fields import DbFileField, DbImageField
@@ -39,7 +40,7 @@ def check_databases(**kwargs: Any) -> list[checks.CheckMessage]:
 
 @checks.register(checks.Tags.models)
 def check_references(**kwargs: Any) -> list[checks.CheckMessage]:
-    """E004, E005: a LargeObjectReference is on a field that can keep its promise."""
+    """E004 to E006: a LargeObjectReference is on a field that can keep its promise."""
     messages: list[checks.CheckMessage] = []
     for model in apps.get_models():
         for constraint in model._meta.constraints:
@@ -56,6 +57,16 @@ def check_references(**kwargs: Any) -> list[checks.CheckMessage]:
                         id="lo_storage.E004",
                     )
                 )
+            elif field.model is not model and not _has_reference(field):
+                messages.append(
+                    checks.Error(
+                        f"The column of {constraint!r} is in the table of"
+                        f" {field.model._meta.label}, so it makes nothing.",
+                        hint=f"Move the constraint to {field.model._meta.label}.",
+                        obj=model,
+                        id="lo_storage.E006",
+                    )
+                )
             elif field.blank and not field.null:
                 messages.append(
                     checks.Error(
@@ -67,3 +78,25 @@ def check_references(**kwargs: Any) -> list[checks.CheckMessage]:
                     )
                 )
     return messages
+
+
+@checks.register(checks.Tags.models)
+def check_one_transaction(**kwargs: Any) -> list[checks.CheckMessage]:
+    """W001: rows and their files are in one database, which one transaction can hold."""
+    return [
+        checks.Warning(
+            f"The rows of {column} are in another database than their files in {alias!r}: no"
+            " transaction holds both.",
+            hint="Give the field's DbFileStorage the alias of the model's database.",
+            id="lo_storage.W001",
+        )
+        for alias in connections
+        for column in columns_elsewhere(alias)
+    ]
+
+
+def _has_reference(field: Any) -> bool:
+    return any(
+        isinstance(constraint, LargeObjectReference) and constraint.field == field.name
+        for constraint in field.model._meta.constraints
+    )

@@ -14,13 +14,20 @@ from .storage import DbFileStorage
 def file_columns(alias: str) -> Iterator[tuple[type[models.Model], models.FileField]]:
     """Yield (model, field) of each file column whose files are large objects of a database."""
     for model in apps.get_models():
-        if not router.allow_migrate_model(alias, model):
-            continue
         for field in model._meta.local_concrete_fields:
             if isinstance(field, models.FileField):
                 storage = field.storage
                 if isinstance(storage, DbFileStorage) and db_for_write(storage.alias) == alias:
                     yield model, field
+
+
+def columns_elsewhere(alias: str) -> list[str]:
+    """Return the file columns whose files are in a database and whose rows are in another."""
+    return [
+        f"{model._meta.label}.{field.name}"
+        for model, field in file_columns(alias)
+        if router.db_for_write(model) != alias
+    ]
 
 
 def unnamed(alias: str) -> models.QuerySet[LargeObject]:

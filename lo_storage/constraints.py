@@ -9,8 +9,8 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS, models
-from django.db.backends.ddl_references import Statement, Table
-from django.db.migrations import AddConstraint, CreateModel
+from django.db.backends.ddl_references import Columns, Statement, Table
+from django.db.migrations import AddConstraint, CreateModel, SeparateDatabaseAndState
 from django.db.migrations.loader import MigrationLoader
 from django.utils.translation import gettext_lazy as _
 
@@ -120,7 +120,7 @@ class LargeObjectReference(models.BaseConstraint):
         return Statement(
             template,
             table=Table(model._meta.db_table, quote),
-            column=quote(field.column),
+            column=Columns(model._meta.db_table, [field.column], quote),
             catalogue=quote(catalogue.TABLE),
             name=quote(self.name),
             index=quote(f"{self.name}_idx"),
@@ -139,7 +139,13 @@ def referencing_migrations() -> Iterator[tuple[str, str]]:
         package, _explicit = MigrationLoader.migrations_module(app.label)
         if package is None or app.name == "lo_storage" or find_spec(package) is None:
             continue
-        for module in iter_modules(import_module(package).__path__):
+        folder = import_module(package)
+        if folder.__file__ is None or not hasattr(folder, "__path__"):
+            continue
+        # As MigrationLoader finds them: what it passes over may not even be importable.
+        for module in iter_modules(folder.__path__):
+            if module.ispkg or module.name[0] in "_~":
+                continue
             migration = getattr(import_module(f"{package}.{module.name}"), "Migration", None)
             if migration is not None and any(map(_adds_reference, migration.operations)):
                 yield app.label, module.name
@@ -151,6 +157,8 @@ def _adds_reference(operation: Any) -> bool:
             constraints = [operation.constraint]
         case CreateModel():
             constraints = operation.options.get("constraints", [])
+        case SeparateDatabaseAndState():
+            return any(map(_adds_reference, operation.database_operations))
         case _:
             constraints = []
     return any(isinstance(constraint, LargeObjectReference) for constraint in constraints)

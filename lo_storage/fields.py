@@ -5,16 +5,20 @@ so here a save is a transaction, as it is for a model with parents: a row that i
 file behind, in autocommit too.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from typing import Any
 
 from django.apps import apps
 from django.core import checks
-from django.db import models, router, transaction
+from django.db import connections, models, router, transaction
 from django.db.models.fields.files import FieldFile, ImageFieldFile
 from django.forms import Field
 
 from .storage import db_file_storage
+
+# NUL and the surrogates, which become the replacement character.
+UNSTORABLE = dict.fromkeys([0, *range(0xD800, 0xE000)], "\N{REPLACEMENT CHARACTER}")
 
 
 class _Atomic:
@@ -30,9 +34,12 @@ class _Atomic:
         with self._atomic():
             super().delete(*args, **kwargs)  # type: ignore[misc]
 
-    def _atomic(self) -> transaction.Atomic:
+    def _atomic(self) -> AbstractContextManager[None]:
         using = router.db_for_write(type(self.instance), instance=self.instance)
-        return transaction.atomic(using=using, savepoint=False)
+        if connections[using].in_atomic_block:
+            # What fails before it reaches the database must not break the caller's transaction.
+            return nullcontext()
+        return transaction.atomic(using=using)
 
 
 class DbFieldFile(_Atomic, FieldFile):
@@ -52,6 +59,12 @@ class _StoredInDatabase:
     def contribute_to_class(self, *args: Any, **kwargs: Any) -> None:
         super().contribute_to_class(*args, **kwargs)  # type: ignore[misc]
         self.model.save_base = _in_a_transaction(self.model.save_base)
+
+    def get_prep_value(self, value: Any) -> Any:
+        # What PostgreSQL's text cannot hold must name nothing, and be no error: it may come from
+        # an address.
+        value = super().get_prep_value(value)  # type: ignore[misc]
+        return value.translate(UNSTORABLE) if isinstance(value, str) else value
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
         # FileField stores '' for "no file", which a foreign key takes for the name of one.
@@ -87,10 +100,17 @@ def _in_a_transaction(save_base: Any) -> Any:
         return save_base  # for another field, or by an abstract base
 
     @wraps(save_base)
-    def wrapper(self: models.Model, *args: Any, using: str | None = None, **kwargs: Any) -> None:
+    def wrapper(
+        self: models.Model,
+        raw: bool = False,
+        force_insert: Any = False,
+        force_update: bool = False,
+        using: str | None = None,
+        update_fields: Any = None,
+    ) -> None:
         using = using or router.db_for_write(type(self), instance=self)
         with transaction.atomic(using=using, savepoint=False):
-            save_base(self, *args, using=using, **kwargs)
+            save_base(self, raw, force_insert, force_update, using, update_fields)
 
     wrapper.is_in_a_transaction = True  # type: ignore[attr-defined]
     return wrapper

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import operator
 import os
 from contextlib import AbstractContextManager
 from typing import Any, Self, SupportsIndex
@@ -130,6 +131,10 @@ class DbFileIO(io.RawIOBase):
         # Not the base class's, which ends a file for good: this one can be opened again.
         self._is_open = False
 
+    def flush(self) -> None:
+        """Do nothing: what was written is with the server."""
+        self._check_open()
+
     def readable(self) -> bool:
         self._check_open()
         return self._mode == "rb" or "+" in self._mode
@@ -145,9 +150,9 @@ class DbFileIO(io.RawIOBase):
     def read(self, size: int | None = -1, /) -> bytes:
         """Return up to `size` bytes, or all that follow, as they were at one moment."""
         self._check_readable()
-        if size is None or size < 0:
-            return self._read_until(large_objects.MAX_SIZE)
-        return self._read_until(min(self._position + size, large_objects.MAX_SIZE))
+        size = -1 if size is None else operator.index(size)
+        end = self._position + size if size >= 0 else large_objects.MAX_SIZE
+        return self._read_until(min(end, large_objects.MAX_SIZE))
 
     def readall(self) -> bytes:
         return self.read()
@@ -203,7 +208,7 @@ class DbFileIO(io.RawIOBase):
     def truncate(self, size: int | None = None, /) -> int:
         """Cut or extend to `size` bytes, or to the position; the position stays."""
         self._check_writable()
-        size = self._position if size is None else size
+        size = self._position if size is None else operator.index(size)
         if size < 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         cut = catalogue.truncate if self._stored_name else large_objects.truncate
@@ -218,7 +223,7 @@ class DbFileIO(io.RawIOBase):
 
     def seek(self, offset: SupportsIndex, whence: int = os.SEEK_SET, /) -> int:
         self._check_open()
-        position = offset.__index__()
+        position = operator.index(offset)
         match whence:
             case os.SEEK_SET:
                 pass
@@ -231,21 +236,23 @@ class DbFileIO(io.RawIOBase):
         if position < 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         self._position = position
+        self._forget_ahead()
         return position
 
     def _cursor(self) -> AbstractContextManager[Any]:
         return cursor(self._alias)
 
     def _read_until(self, end: int) -> bytes:
+        start = min(self._position, large_objects.MAX_SIZE)
         with self._cursor() as c:
             if self._stored_name:
-                data = b"".join(catalogue.read(c, self._loid, self._position, end))
+                data = b"".join(catalogue.read(c, self._loid, start, end))
             else:
                 end = min(end, large_objects.size(c, self._loid))
-                pieces = range(self._position, end, PIECE)
+                pieces = range(start, end, PIECE)
                 data = b"".join(
-                    large_objects.read(c, self._loid, start, min(PIECE, end - start))
-                    for start in pieces
+                    large_objects.read(c, self._loid, piece, min(PIECE, end - piece))
+                    for piece in pieces
                 )
         self._position += len(data)
         return data

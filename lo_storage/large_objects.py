@@ -25,8 +25,8 @@ PIECE = 1024 * 1024
 # Measured: rows of 256 KiB read fastest; rows of 8 MiB are slower and cost memory.
 ROW = 256 * 1024
 
-# 2,147,483,648 pages of 2,048 bytes: where lo_put() and its like end.
-MAX_SIZE = 1 << 42
+# 2,147,483,647 pages of 2,048 bytes: where lo_put() and its like end.
+MAX_SIZE = (2**31 - 1) * 2048
 
 
 class Cursor(Protocol):

@@ -4,9 +4,10 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from itertools import chain
-from typing import IO, Any, NoReturn, Self, cast
+from typing import IO, Any, Self, cast
 from urllib.parse import urljoin
 
 from django.conf import settings
@@ -45,6 +46,8 @@ class DbFile(File):  # type: ignore[type-arg]  # no generic at run time
     def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> Self:
         """Open the file again, on the alias that it came from."""
         self.file.open(mode or self.mode)
+        if self.file.mode[0] == "w":
+            self.file.truncate()  # As Storage.open() does.
         return self
 
 
@@ -94,18 +97,22 @@ class DbFileStorage(Storage):
         return name
 
     def _open(self, name: str, mode: str = "rb") -> DbFile:
-        loid = catalogue.loid_of(name)
-        if loid is None:
-            _not_found(name)
-        try:
-            file = DbFileIO(loid, mode, name, self.alias)
-        except FileNotFoundError:
-            _not_found(name)
-        if file.stored_name != name:
-            _not_found(name)
+        file = self._find_and_open(name, mode)
         if file.mode[0] == "w":
             file.truncate()
         return DbFile(cast(IO[bytes], file), name)
+
+    def _find_and_open(self, name: str, mode: str) -> DbFileIO:
+        loid = catalogue.loid_of(name) or 0
+        reader, writer = db_for_read(self.alias), db_for_write(self.alias)
+        # A replica may lag behind.
+        aliases = [self.alias, writer] if reader != writer else [self.alias]
+        for alias in aliases if loid else ():
+            with suppress(FileNotFoundError):
+                file = DbFileIO(loid, mode, name, alias)
+                if file.stored_name == name:
+                    return file
+        raise _not_found(name)
 
     def _save(self, name: str, content: "File[Any]") -> str:
         alias = db_for_write(self.alias)
@@ -138,7 +145,9 @@ class DbFileStorage(Storage):
             catalogue.delete(c, name)
 
     def exists(self, name: str) -> bool:
-        return self._find(name) is not None
+        with suppress(FileNotFoundError):
+            return bool(self.locate(name))
+        return False
 
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
         """Return no folders and every file, for "", "." or "/"; there are no other folders."""
@@ -166,21 +175,26 @@ class DbFileStorage(Storage):
 
     def entry(self, name: str) -> Entry:
         """Return what the catalogue knows of a file; `FileNotFoundError` where it has none."""
-        entry = self._find(name)
-        if entry is None:
-            _not_found(name)
-        return entry
+        return self.locate(name)[1]
 
-    def _find(self, name: str) -> Entry | None:
-        with cursor(db_for_read(self.alias)) as c:
-            return catalogue.find(c, name)
+    def locate(self, name: str) -> tuple[str, Entry]:
+        """Return the alias that has a file, and what its catalogue knows of it.
+
+        It is the alias for reading, or else, because a replica may lag behind, the one for writing.
+        """
+        for alias in dict.fromkeys([db_for_read(self.alias), db_for_write(self.alias)]):
+            with cursor(alias) as c:
+                entry = catalogue.find(c, name)
+            if entry is not None:
+                return alias, entry
+        raise _not_found(name)
 
 
 db_file_storage = DbFileStorage()
 
 
-def _not_found(name: str) -> NoReturn:
-    raise FileNotFoundError(errno.ENOENT, "no such file in the large object catalogue", name)
+def _not_found(name: str) -> FileNotFoundError:
+    return FileNotFoundError(errno.ENOENT, "no such file in the large object catalogue", name)
 
 
 def _gather(chunks: Iterable[Any]) -> Iterator[Buffer]:

@@ -1,6 +1,5 @@
 """`db_serve`: a file as an HTTP response."""
 
-from django.core.handlers.asgi import ASGIRequest
 from django.http import (
     Http404,
     HttpRequest,
@@ -12,7 +11,6 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 
 from . import serving
-from .database import db_for_read
 from .storage import DbFileStorage, db_file_storage
 
 
@@ -36,7 +34,7 @@ def db_serve(
     if request.method not in ("GET", "HEAD"):
         return HttpResponseNotAllowed(["GET", "HEAD"])
     try:
-        entry = storage.entry(filename)
+        alias, entry = storage.locate(filename)
     except FileNotFoundError as error:
         raise Http404("There is no such file.") from error
 
@@ -53,9 +51,10 @@ def db_serve(
         return HttpResponse(headers={**headers, "Content-Length": str(entry.size)})
 
     part = serving.select(entry, request.headers.get("Range"), request.headers.get("If-Range"))
-    stream = serving.async_pieces if isinstance(request, ASGIRequest) else serving.pieces
+    # An ASGI request has a scope; other frameworks wrap it and pass its attributes on.
+    stream = serving.async_pieces if hasattr(request, "scope") else serving.pieces
     return StreamingHttpResponse(
-        stream(db_for_read(storage.alias), entry, part.start, part.end),
+        stream(alias, entry, part.start, part.end),
         status=part.status,
         headers={**headers, **part.headers},
     )

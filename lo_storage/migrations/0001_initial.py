@@ -1,7 +1,20 @@
-from django.db import migrations, models
+from typing import Any
+
+from django.db import NotSupportedError, migrations, models
 
 from lo_storage.constraints import referencing_migrations
 from lo_storage.models import OidField
+
+
+def require_postgresql(apps: Any, schema_editor: Any) -> None:
+    alias, vendor = schema_editor.connection.alias, schema_editor.connection.vendor
+    if vendor != "postgresql":
+        raise NotSupportedError(
+            f"lo_storage needs PostgreSQL, and the database {alias!r} is {vendor}; keep the app"
+            " 'lo_storage', and the models with a LargeObjectReference, out of it by a database"
+            " router's allow_migrate()"
+        )
+
 
 # What a migration has run is frozen: a later version of a function gets a new name.
 
@@ -15,7 +28,7 @@ UNLINK = """
 create function lo_storage_unlink_v1() returns trigger language plpgsql as $$
 begin
     -- Of what still exists: vacuumlo or an administrator may have been quicker.
-    perform lo_unlink(oid) from pg_catalog.pg_largeobject_metadata where oid = old.loid;
+    perform pg_catalog.lo_unlink(oid) from pg_catalog.pg_largeobject_metadata where oid = old.loid;
     return null;
 end
 $$;
@@ -28,7 +41,9 @@ declare
     loids oid[];
 begin
     execute format('select array_agg(loid) from %s', tg_relid::regclass) into loids;
-    perform lo_unlink(oid) from pg_catalog.pg_largeobject_metadata where oid = any (loids);
+    perform pg_catalog.lo_unlink(oid)
+       from pg_catalog.pg_largeobject_metadata
+      where oid = any (loids);
     return null;
 end
 $$;
@@ -48,6 +63,8 @@ RELEASE = """
 create function lo_storage_release_v1() returns trigger language plpgsql as $$
 declare
     catalogue regclass;
+    -- A row may move to another partition, or have its copy there.
+    naming regclass := coalesce(pg_catalog.pg_partition_root(tg_relid), tg_relid);
     file_column name;
     old_name text;
     new_name text;
@@ -81,15 +98,31 @@ begin
          where conrelid = tg_relid and contype = 'f' and confrelid = catalogue
     loop
         execute format('select exists (select from %s where %I = $1)',
-                       tg_relid::regclass, file_column)
+                       naming, file_column)
            into is_named using old_name;
         if is_named then
+            -- A lock leaves no trace: who lets go of another name at the same time, with a
+            -- snapshot from before, must fail to serialize and not believe that ours is there.
+            execute format('update %s set version = version where name = $1', catalogue)
+              using old_name;
             return null;
         end if;
     end loop;
 
     execute format('delete from %s where name = $1', catalogue) using old_name;
     return null;
+end
+$$;
+"""
+
+# Run before anything is dropped.
+KEEP_FILES = """
+do $$
+begin
+    if exists (select from lo_storage_largeobject) then
+        raise exception 'there are files in lo_storage_largeobject, which would be out of reach'
+            using hint = 'Delete them, or move them elsewhere, before you migrate to zero.';
+    end if;
 end
 $$;
 """
@@ -101,6 +134,7 @@ class Migration(migrations.Migration):
     run_before = list(referencing_migrations())
 
     operations = [
+        migrations.RunPython(require_postgresql, migrations.RunPython.noop),
         migrations.CreateModel(
             name="LargeObject",
             fields=[
@@ -147,5 +181,5 @@ class Migration(migrations.Migration):
             " drop constraint lo_storage_largeobject_name_of_loid",
         ),
         migrations.RunSQL(UNLINK, DROP_UNLINK),
-        migrations.RunSQL(RELEASE, "drop function lo_storage_release_v1()"),
+        migrations.RunSQL(RELEASE, KEEP_FILES + "drop function lo_storage_release_v1();"),
     ]

@@ -1,7 +1,7 @@
 import psycopg
 import pytest
 from django.core.files.base import ContentFile
-from django.db import connection
+from django.db import connection, connections
 
 from lo_storage.storage import db_file_storage
 
@@ -53,6 +53,26 @@ def other_session(transactional_db):
     }
     with psycopg.connect(**parameters, autocommit=True) as session:
         yield session
+
+
+@pytest.fixture
+def another_alias(transactional_db):
+    """A function that adds an alias of the test database, with more OPTIONS.
+
+    The connection goes by the alias "default", because tests may connect to no other.
+    """
+    added = []
+
+    def add(alias: str, **options) -> None:
+        added.append(alias)
+        connections[alias] = connection.copy()
+        connections[alias].settings_dict["OPTIONS"] |= options
+
+    yield add
+    for alias in added:
+        connections[alias].close()
+        connections[alias].close_pool()
+        del connections[alias]
 
 
 @pytest.fixture

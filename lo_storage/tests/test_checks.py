@@ -68,6 +68,30 @@ def test_the_field_of_a_reference(field, ids, monkeypatch):
     assert all(message.hint for message in messages)
 
 
+@isolate_apps("lo_storage")
+def test_a_reference_on_a_column_of_the_parent_s_table(monkeypatch):
+    class Paper(models.Model):
+        data = DbFileField(null=True)
+
+        class Meta:
+            app_label = "lo_storage"
+
+        def __str__(self):
+            return "paper"
+
+    class Contract(Paper):
+        class Meta:
+            app_label = "lo_storage"
+            constraints = [LargeObjectReference(field="data", name="paper_data")]
+
+    monkeypatch.setattr(apps, "get_models", lambda: [Contract])
+    (message,) = check_references()
+    assert (message.id, message.hint) == (
+        "lo_storage.E006",
+        "Move the constraint to lo_storage.Paper.",
+    )
+
+
 def test_the_app_is_not_installed(settings):
     field = DbFileField(null=True)
     field.set_attributes_from_name("data")

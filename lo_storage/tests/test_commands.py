@@ -8,6 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from lo_storage import columns
+from lo_storage.checks import check_one_transaction
 from lo_storage.models import LargeObject
 
 from .models import Attachment, Document
@@ -50,6 +51,30 @@ def test_clean_deletes_nothing_that_an_unknown_table_names(models, save):
     with pytest.raises(CommandError, match="a table that no installed model describes names"):
         run("lo_clean", hours=0, delete=True)
     assert LargeObject.objects.count() == 2
+
+
+class Elsewhere:
+    """A router that has the rows in another database than their files."""
+
+    def db_for_write(self, model, **hints):
+        return "rows"
+
+
+@pytest.mark.parametrize("command", ["lo_clean", "lo_adopt"])
+def test_rows_in_another_database_are_not_taken_for_none(models, save, settings, command):
+    save()
+    settings.DATABASE_ROUTERS = [Elsewhere()]
+    with pytest.raises(CommandError, match="rows of lo_storage_tests"):
+        run(command)
+    assert LargeObject.objects.count() == 1
+    assert [(warning.id, warning.msg) for warning in check_one_transaction()] == [
+        (
+            "lo_storage.W001",
+            f"The rows of lo_storage_tests.Document.{column} are in another database than their"
+            " files in 'default': no transaction holds both.",
+        )
+        for column in ("data", "scan")
+    ]
 
 
 def test_adopt_catalogues_what_rows_name(models, large_objects, save):

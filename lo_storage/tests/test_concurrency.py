@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+from django.core.files.base import ContentFile
 from django.db import OperationalError, connection, transaction
 
 from lo_storage import catalogue
@@ -132,3 +133,25 @@ def test_a_connection_lost_in_a_transaction_leaves_nothing(other, large_objects)
         file.write(b"y")
     connection.close()
     assert large_objects() == before
+
+
+def test_two_that_let_go_of_the_last_two_names_leave_no_file(documents, other, other_session):
+    """Each still sees the other's row in its snapshot; one of them has to fail."""
+    name = db_file_storage.save("march.txt", ContentFile(b"march"))
+    for title in ("ours", "theirs"):
+        documents.objects.create(title=title, data=name)
+    other_session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    # What fails is the other's COMMIT.
+    with (  # noqa: PT012
+        pytest.raises(psycopg.errors.SerializationFailure),
+        other_session.transaction(),
+        transaction.atomic(),
+    ):
+        with connection.cursor() as cursor:
+            cursor.execute("set transaction isolation level repeatable read")
+        other.execute("delete from lo_storage_tests_document where title = 'theirs'")
+        documents.objects.filter(title="ours").delete()
+    assert documents.objects.get().title == "theirs"
+    assert documents.objects.get().data.read() == b"march"
+    documents.objects.get().delete()
+    assert not db_file_storage.exists(name)

@@ -1,6 +1,7 @@
 """File and row are one transaction, also where the caller has none: all tests are in autocommit."""
 
 import pytest
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
 from django.db.models.signals import post_save
@@ -65,6 +66,28 @@ def test_a_field_s_own_save_of_a_row_that_is_refused_leaves_no_file(documents, l
     with pytest.raises(Exception, match="too long for type"):
         document.data.save("march.txt", new())
     assert large_objects() == set()
+
+
+def test_a_field_s_own_save_that_fails_before_the_database_leaves_the_transaction_usable(documents):
+    document = documents.objects.create()
+    document.data.field.max_length, length = 5, document.data.field.max_length
+    try:
+        with transaction.atomic():
+            with pytest.raises(SuspiciousFileOperation):
+                document.data.save("march.txt", new())
+            assert documents.objects.count() == 1
+    finally:
+        document.data.field.max_length = length
+
+
+def test_save_base_takes_its_arguments_by_position_as_django_s_does(documents):
+    documents(data=new()).save_base(False, False, False, "default", None)
+    assert documents.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", ["12\0.pdf", "12.\ud800", "\0"])
+def test_what_can_be_no_name_is_looked_up_without_an_error(documents, name):
+    assert not documents.objects.filter(data=name).exists()
 
 
 def test_a_row_with_its_file_is_one_transaction_and_no_more(documents, round_trips):

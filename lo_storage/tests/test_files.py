@@ -7,6 +7,7 @@ import pytest
 from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 
+from lo_storage.large_objects import MAX_SIZE
 from lo_storage.models import LargeObject
 from lo_storage.storage import DbFileIO, db_file_storage
 
@@ -112,6 +113,24 @@ def test_seek_and_write_past_the_end(new):
             file.seek(-1)
 
 
+def test_the_end_of_a_large_object(new):
+    with DbFileIO(new(b"abc"), "a+b") as file:
+        file.truncate(MAX_SIZE)
+        with pytest.raises(OSError, match="ends at 4398046509056 bytes"):
+            file.write(b"x")
+        file.seek(2**63)
+        assert file.read() == file.readline() == b""
+        file.seek(MAX_SIZE)
+        assert file.read(10) == b""
+
+
+def test_positions_are_whole_numbers(new):
+    with DbFileIO(new(b"abc"), "r+b") as file:
+        for call in (file.read, file.seek, file.truncate):
+            with pytest.raises(TypeError):
+                call(1.5)
+
+
 def test_truncate_keeps_the_position(new):
     with DbFileIO(new(b"0123456789"), "r+b") as file:
         file.seek(4)
@@ -187,7 +206,14 @@ def test_a_closed_file(new):
     file.close()
     file.close()
     assert file.closed
-    for call in (file.read, file.tell, file.readline, file.readable, lambda: file.seek(0)):
+    for call in (
+        file.read,
+        file.tell,
+        file.flush,
+        file.readline,
+        file.readable,
+        lambda: file.seek(0),
+    ):
         with pytest.raises(ValueError, match="I/O operation on closed file"):
             call()
     assert file.open().read() == b"abc"

@@ -2,13 +2,16 @@ import hashlib
 import io
 import os
 from datetime import timedelta
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection, connections, transaction
+from django.core.serializers import deserialize, serialize
+from django.db import DatabaseError, NotSupportedError, connection, connections, transaction
 from django.test import override_settings
 from django.utils import timezone
 
@@ -186,6 +189,13 @@ def test_a_closed_file_is_opened_again(save):
     assert file.open().read() == b"abc"
 
 
+def test_a_file_opened_again_to_write_is_emptied(save):
+    file = db_file_storage.open(save(b"abc"))
+    assert file.read() == b"abc"
+    file.open("wb").write(b"x")
+    assert file.open("rb").read() == b"x"
+
+
 def test_deleting_what_is_not_there(save):
     name = save()
     with transaction.atomic():
@@ -300,3 +310,48 @@ def test_truncating_the_catalogue_deletes_the_objects(save, large_objects):
     with connection.cursor() as cursor:
         cursor.execute("truncate lo_storage_largeobject cascade")
     assert large_objects() <= before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_file_that_a_replica_lacks_is_read_from_the_writer(save, settings, another_alias):
+    """The replica is the same database, seen by a search path with an empty catalogue."""
+    with connection.cursor() as cursor:
+        cursor.execute("create schema replica")
+        cursor.execute("create table replica.lo_storage_largeobject (like lo_storage_largeobject)")
+    another_alias("replica", options="-c search_path=replica")
+    name = save(b"abc")
+    settings.PG_LO_STORAGE_DB_FOR_READ = "replica"
+    try:
+        assert db_file_storage.listdir("") == ([], [])
+        assert db_file_storage.locate(name)[0] == "default"
+        assert db_file_storage.open(name).read() == b"abc"
+        assert not db_file_storage.exists("4294967295.txt")
+        with pytest.raises(FileNotFoundError):
+            db_file_storage.open("4294967295.txt")
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("drop schema replica cascade")
+
+
+def test_a_catalogue_row_is_not_made_without_its_object(save):
+    """As loaddata would, or over another application's object."""
+    entry = LargeObject.objects.get(name=save())
+    with pytest.raises(NotSupportedError, match="dumpdata --exclude lo_storage"):
+        entry.save()
+    (loaded,) = deserialize("json", serialize("json", [entry]))
+    with pytest.raises(NotSupportedError, match="fixtures cannot hold files"):
+        loaded.save()
+
+
+def test_migrating_to_zero_is_refused_while_there_are_files(save):
+    save()
+    migration = import_module("lo_storage.migrations.0001_initial")
+    with pytest.raises(DatabaseError, match="would be out of reach"), connection.cursor() as cursor:
+        cursor.execute(migration.KEEP_FILES)
+
+
+def test_migrating_another_database_is_refused_with_the_remedy():
+    migration = import_module("lo_storage.migrations.0001_initial")
+    sqlite = SimpleNamespace(connection=SimpleNamespace(alias="other", vendor="sqlite"))
+    with pytest.raises(NotSupportedError, match="out of it by a database router"):
+        migration.require_postgresql(None, sqlite)

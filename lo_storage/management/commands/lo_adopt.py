@@ -1,10 +1,10 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Exists, OuterRef
 
 from lo_storage import catalogue
-from lo_storage.columns import file_columns
+from lo_storage.columns import columns_elsewhere, file_columns
 from lo_storage.database import cursor, db_for_write
 from lo_storage.models import LargeObject
 
@@ -23,6 +23,11 @@ class Command(BaseCommand):
         alias = db_for_write(options["database"])
         entries = LargeObject.objects.using(alias)
         adopted = refused = 0
+        if elsewhere := columns_elsewhere(alias):
+            raise CommandError(
+                f"the rows of {', '.join(elsewhere)} are not in the database {alias!r}, where their"
+                " files are; name the database of both by --database"
+            )
         for model, field in file_columns(alias):
             rows = model._base_manager.using(alias)
             if field.null:
@@ -33,20 +38,27 @@ class Command(BaseCommand):
                 .filter(~Exists(entries.filter(name=OuterRef(field.name))))
             )
             for name in unknown.values_list(field.name, flat=True).distinct():
-                with cursor(alias) as c:
-                    is_adopted = catalogue.adopt(c, name)
-                if is_adopted:
+                reason = adopt(alias, name)
+                if reason is None:
                     adopted += 1
-                    continue
-                refused += 1
-                loid = catalogue.loid_of(name)
-                other = entries.filter(loid=loid).first() if loid else None
-                reason = (
-                    "is no name that the library gives"
-                    if loid is None
-                    else f"the large object is catalogued as {other.name!r}"
-                    if other
-                    else "there is no such large object"
-                )
-                self.stdout.write(f"{model._meta.label}.{field.name} {name!r}: {reason}")
+                else:
+                    refused += 1
+                    self.stdout.write(f"{model._meta.label}.{field.name} {name!r}: {reason}")
         self.stderr.write(f"{adopted} large objects adopted, {refused} names refused")
+
+
+def adopt(alias: str, name: str) -> str | None:
+    """Catalogue the object of a name, or return why that cannot be."""
+    try:
+        with cursor(alias) as c:
+            if catalogue.adopt(c, name):
+                return None
+    except PermissionError:
+        return "this role may not read the large object"
+    loid = catalogue.loid_of(name)
+    if loid is None:
+        return "is no name that the library gives"
+    other = LargeObject.objects.using(alias).filter(loid=loid).first()
+    if other is not None:
+        return f"the large object is catalogued as {other.name!r}"
+    return "there is no such large object"

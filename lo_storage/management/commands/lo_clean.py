@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import IntegrityError
 from django.utils import timezone
 
-from lo_storage.columns import unnamed
+from lo_storage.columns import columns_elsewhere, unnamed
 from lo_storage.database import db_for_write
 
 # Each unlink holds a lock until the commit, and PostgreSQL's default lock table has 6,400.
@@ -28,6 +28,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         alias = db_for_write(options["database"])
+        if elsewhere := columns_elsewhere(alias):
+            raise CommandError(
+                f"the rows of {', '.join(elsewhere)} are not in the database {alias!r}, where their"
+                " files are: which files no row names cannot be told, and nothing was deleted"
+            )
         before = timezone.now() - timedelta(hours=options["hours"])
         found = unnamed(alias).filter(created_at__lt=before).order_by("loid")
         names = []
