@@ -268,7 +268,6 @@ class DbFileIO(io.RawIOBase):
         else:
             catalogue.write(c, self._loid, self._position, data)
             self._position += len(data)
-        self._forget_ahead()
 
     def _forget_ahead(self) -> None:
         self._ahead, self._ahead_from = b"", 0

@@ -155,3 +155,20 @@ def test_two_that_let_go_of_the_last_two_names_leave_no_file(documents, other, o
     assert documents.objects.get().data.read() == b"march"
     documents.objects.get().delete()
     assert not db_file_storage.exists(name)
+
+
+def test_a_row_that_begins_to_name_the_file_is_waited_for(documents, other, wait_until_blocked):
+    name = db_file_storage.save("march.txt", ContentFile(b"march"))
+    documents.objects.create(data=name)
+    with ThreadPoolExecutor() as pool:
+        with transaction.atomic():
+            copy = documents.objects.create(data=name)
+            with connection.cursor() as cursor:
+                cursor.execute("set constraints all immediate")
+            deletion = pool.submit(
+                other.execute, "delete from lo_storage_tests_document where id <> %s", [copy.pk]
+            )
+            wait_until_blocked(deletion)
+        deletion.result()
+    assert documents.objects.get() == copy
+    assert documents.objects.get().data.read() == b"march"

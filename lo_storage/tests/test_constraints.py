@@ -181,22 +181,6 @@ def test_a_file_shared_with_another_table_is_not_deleted_here(document, large_ob
     assert Document.objects.count() == 1
 
 
-def test_a_row_that_begins_to_name_the_file_elsewhere_is_waited_for(document, other_session):
-    """Another session's copy of the row, not yet committed when ours lets go of the file."""
-    name = document.data.name
-    with other_session.transaction():
-        other_session.execute(
-            "insert into lo_storage_tests_document (title, data) values ('copy', %s)", [name]
-        )
-        other_session.execute("set constraints all immediate")
-        sql("set lock_timeout = '50ms'")
-        with pytest.raises(DatabaseError, match="lock timeout"):
-            Document.objects.filter(pk=document.pk).delete()
-        sql("reset lock_timeout")
-    document.delete()
-    assert names() == {name}
-
-
 def test_the_column_may_be_renamed_and_its_type_changed(document, large_objects):
     sql("alter table lo_storage_tests_document rename column data to paper")
     sql("alter table lo_storage_tests_document alter column paper type varchar(200)")
