@@ -16,7 +16,6 @@ import fcntl
 import os
 import pwd
 import shutil
-import stat
 import subprocess
 import sys
 import tempfile
@@ -48,11 +47,9 @@ def database(project: Path) -> dict[str, str]:
         with _Lock(state / "start"):
             users = _Lock(state / "users", fcntl.LOCK_SH)  # waits while the server is stopped
             try:
-                server = _Server(state)
+                server = _Server(state, _programs())
                 server.initialise()
-                socket = server.socket_directory()
-                settings = {"HOST": str(socket), "PORT": "5432", "USER": "app", "NAME": "app"}
-                _wait_until_ready(state, settings)
+                socket = _wait_until_ready(server)
             except BaseException:
                 users.release()
                 raise
@@ -61,12 +58,19 @@ def database(project: Path) -> dict[str, str]:
             f"The embedded PostgreSQL cannot use {state}: {error.strerror}. "
             f"Is the disk full, or does the folder belong to somebody else?"
         ) from error
-    return {"ENGINE": "django.db.backends.postgresql", **settings}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": socket,
+        "PORT": "5432",
+        "USER": "app",
+        "NAME": "app",
+    }
 
 
-def _wait_until_ready(state: Path, settings: dict[str, str]) -> None:
+def _wait_until_ready(server: "_Server") -> str:
     import psycopg  # not in the janitor, which needs nothing
 
+    state = server.state
     deadline = time.monotonic() + START_TIMEOUT
     starts = 0
     while True:
@@ -75,15 +79,15 @@ def _wait_until_ready(state: Path, settings: dict[str, str]) -> None:
             janitor.release()
             raise StartError(f"The embedded PostgreSQL does not start: {_tail(state / 'log')}")
         if janitor:
-            command = [sys.executable, "-I", __file__, str(state), str(_programs())]
-            subprocess.run(command, check=True, pass_fds=[janitor.fd], stdin=subprocess.DEVNULL)
+            server.make_socket_directory()
+            command = [sys.executable, "-I", __file__, str(state), str(server.programs)]
+            subprocess.run(command, pass_fds=[janitor.fd], stdin=subprocess.DEVNULL)
             janitor.release()  # our copy
             starts += 1
         try:
-            psycopg.connect(
-                host=settings["HOST"], port=settings["PORT"], user="app", dbname="app"
-            ).close()
-            return
+            socket = server.socket.read_text()
+            psycopg.connect(host=socket, port=5432, user="app", dbname="app").close()
+            return socket
         except psycopg.OperationalError as error:
             if time.monotonic() > deadline:
                 raise StartError(f"The embedded PostgreSQL does not answer: {error}") from error
@@ -133,10 +137,11 @@ class _Lock:
 class _Server:
     """The data directory, and the programs that work on it as the user who owns it."""
 
-    def __init__(self, state: Path, programs: Path | None = None) -> None:
+    def __init__(self, state: Path, programs: Path) -> None:
         self.state = state
         self.data = state / "data"
-        self.programs = programs or _programs()
+        self.socket = state / "socket"  # a file that names the socket's directory
+        self.programs = programs
         self.uid, self.gid = os.getuid(), os.getgid()
         self.prefix: list[str] = []
         if self.uid == 0:
@@ -153,7 +158,10 @@ class _Server:
         except KeyError:
             command = [useradd, "--system", "--no-create-home", "--shell", "/bin/false"]
             subprocess.run([*command, SERVER_USER], check=False)  # or another checkout was faster
-            user = pwd.getpwnam(SERVER_USER)
+            try:
+                user = pwd.getpwnam(SERVER_USER)
+            except KeyError:
+                raise StartError(f"As root, make a user {SERVER_USER}: useradd failed.") from None
         self.uid, self.gid = user.pw_uid, user.pw_gid
         self.prefix = [setpriv, f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"]
         if self._in_reach():
@@ -210,24 +218,18 @@ class _Server:
         self.run("postgres", "--single", "-D", str(new), "template1", stdin=SETUP_SQL)
         new.rename(self.data)
 
-    def socket_directory(self) -> Path:
-        """Find or make the socket's directory: private, with a path short enough for a socket."""
-        note = self.state / "socket"
-        if note.exists():
-            directory = Path(note.read_text())
-            # /tmp is everybody's: only a directory of the right owner will do, not a link to one.
-            if directory.exists(follow_symlinks=False):
-                found = directory.lstat()
-                if (found.st_mode, found.st_uid) == (stat.S_IFDIR | 0o700, self.uid):
-                    return directory
-        directory = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp"))
-        os.chown(directory, self.uid, self.gid)
-        note.write_text(str(directory))
-        return directory
+    def make_socket_directory(self) -> None:
+        """Make a private directory with a path short enough for a socket, unless a server runs."""
+        lock = _Lock.if_free(self.state / "server")
+        if lock:
+            directory = tempfile.mkdtemp(prefix="postgres-", dir="/tmp")
+            os.chown(directory, self.uid, self.gid)
+            self.socket.write_text(directory)
+            lock.release()
 
     def start(self, lock: _Lock) -> None:
         # We hold the lock, so what these files say of a running server is past.
-        socket = Path((self.state / "socket").read_text())
+        socket = Path(self.socket.read_text())
         for stale in [self.data / "postmaster.pid", *socket.iterdir()]:
             stale.unlink(missing_ok=True)
         command = [str(self.programs / "postgres"), "-D", str(self.data), "-k", str(socket)]
@@ -270,18 +272,21 @@ def _janitor(state: Path, programs: Path) -> None:
         with _Lock(state / "server"):  # the server is gone
             killed = server.was_killed()
     if idle.is_set():
-        shutil.rmtree((state / "socket").read_text(), ignore_errors=True)
+        shutil.rmtree(server.socket.read_text(), ignore_errors=True)
+
+
+def _detach(log: Path) -> None:
+    """Go on in the background, where Ctrl-C in the terminal is not heard."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    if log.exists():
+        log.replace(log.with_name("log.1"))
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
 
 
 if __name__ == "__main__":
-    state, programs = Path(sys.argv[1]), Path(sys.argv[2])
-    if os.fork():
-        os._exit(0)
-    os.setsid()  # Ctrl-C in the terminal is not for the server
-    log = state / "log"
-    if log.exists():
-        log.replace(state / "log.1")
-    with log.open("ab", buffering=0) as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    _janitor(state, programs)
+    _detach(Path(sys.argv[1]) / "log")
+    _janitor(Path(sys.argv[1]), Path(sys.argv[2]))

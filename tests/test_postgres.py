@@ -148,6 +148,20 @@ def test_two_projects_have_two_servers(project):
         until(lambda path=path: not running(path))
 
 
+def test_a_copied_project_has_a_server_of_its_own(project):
+    original, copy = project / "original", project / "copy"
+    original.mkdir()
+    with connected(original) as connection:
+        subprocess.run(["cp", "-a", original, copy], check=True)
+        with connected(copy) as another:
+            assert another.info.host != connection.info.host
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+        with psycopg.connect(connection.info.dsn):
+            pass
+    for path in [original, copy]:
+        until(lambda path=path: not running(path))
+
+
 def test_many_at_once_start_one_server(project):
     with ExitStack() as stack:
         users = [stack.enter_context(User(project)) for _ in range(5)]
