@@ -168,6 +168,7 @@ function replacePage(request) {
     return;
   }
   if (request.responseURL !== location.href) history.pushState(null, "", request.responseURL);
+  shown = address();
   document.title = page.title;
   for (const part of ["header", "main", "footer"]) {
     document.querySelector(`body > ${part}`).replaceWith(page.querySelector(`body > ${part}`));
@@ -177,5 +178,10 @@ function replacePage(request) {
   start();
 }
 
-addEventListener("popstate", () => location.reload());
+// Back, after a page was shown in place. Links to a part of the page fire popstate as well.
+const address = () => location.pathname + location.search;
+let shown = address();
+addEventListener("popstate", () => {
+  if (address() !== shown) location.reload();
+});
 start();
