@@ -93,6 +93,31 @@ def test_a_name_comes_back_as_it_was(name, saved_as, alices_page, sample):
     assert LargeObject.objects.get().original_name == name
 
 
+def test_a_name_that_no_disk_takes_is_kept(alices_page):
+    page = alices_page
+    name = "請" * 300 + ".pdf"
+    page.goto("/upload/")
+    upload(page, {"name": name, "mimeType": "application/pdf", "buffer": pdf()})
+    expect(page.get_by_role("definition").filter(has_text=name)).to_be_visible()
+    with page.expect_download() as event:
+        page.get_by_role("link", name="Download").click()
+    assert event.value.path().read_bytes() == pdf()
+    assert LargeObject.objects.get().original_name == name
+
+
+def test_after_an_upload_back_leads_to_the_form(alices_page, sample):
+    page = alices_page
+    page.goto("/")
+    page.get_by_role("link", name="Upload invoices").click()
+    upload(page, sample("rent.pdf", pdf()))
+    expect(page.get_by_role("heading", name="rent")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Upload invoices")).to_be_visible()
+    page.go_forward()
+    expect(page.get_by_role("heading", name="rent")).to_be_visible()
+    expect(foot(page)).to_have_text(["1", "1", "0"])
+
+
 def test_images_and_documents_are_shown_on_the_page(alices_page, alice, invoice_of):
     page = alices_page
     image = invoice_of(alice, png(40, 30), "scan.png")

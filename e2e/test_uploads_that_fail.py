@@ -187,8 +187,8 @@ def sessions():
         return {pid for (pid,) in cursor.fetchall()}
 
 
-def send(page, batch):
-    page.goto("/upload/")
+def send(page, batch, server=""):
+    page.goto(f"{server}/upload/")
     page.get_by_label("Date of issue").fill("2026-03-02")
     upload(page, *batch)
 
@@ -197,24 +197,23 @@ def send(page, batch):
 def server(folder):
     """A server in a process group of its own, on the test's database. Yields the group, address."""
     database = connection.settings_dict
-    user = quote(database["USER"]) + (
-        f":{quote(database['PASSWORD'])}" if database["PASSWORD"] else ""
-    )
-    host, port = database["HOST"], database["PORT"]
-    where = f"/{host}" if host.startswith("/") else f"{host}:{port}" if port else host
+    user, password, host = (database[name] for name in ("USER", "PASSWORD", "HOST"))
+    login = f"{quote(user)}:{quote(password, safe='')}" if password else quote(user)
+    place = f"/{host}" if host.startswith("/") else host  # a folder with a socket in it
     environment = {
         **os.environ,
-        "DATABASE_URL": f"postgres://{user}@{where}/{database['NAME']}",
-        "PGPORT": str(port),
+        "DATABASE_URL": f"postgres://{login}@{place}/{database['NAME']}",
+        "PGPORT": str(database["PORT"]),
         "SECRET_KEY": site.SECRET_KEY,  # so that the cookie holds here, too
         "ALLOWED_HOSTS": "localhost",
         "DEMO": "1",  # and so plain HTTP
         "TMPDIR": str(folder),  # who is killed cannot tidy up
     }
+    command = ["-m", "gunicorn", "config.wsgi", "--bind=127.0.0.1:0", "--threads=4"]
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind=127.0.0.1:0", "--threads=4"],
+            [sys.executable, *command, "--no-control-socket"],
             cwd=Path(__file__).parent.parent,
             env=environment,
             stdout=output,
@@ -235,9 +234,7 @@ def test_a_server_that_is_killed_in_the_middle_leaves_nothing(
 ):
     page = alices_page
     with server(tmp_path) as (group, address):
-        page.goto(f"{address}/upload/")
-        page.get_by_label("Date of issue").fill("2026-03-02")
-        upload(page, *batch)
+        send(page, batch, address)
         session = stopped_in_the_middle()
         os.killpg(group, signal.SIGKILL)
         expect(page.get_by_role("status")).to_have_text(
@@ -248,9 +245,7 @@ def test_a_server_that_is_killed_in_the_middle_leaves_nothing(
     assert snapshot() == before
 
     with server(tmp_path) as (_, address):
-        page.goto(f"{address}/upload/")
-        page.get_by_label("Date of issue").fill("2026-03-02")
-        upload(page, *batch)
+        send(page, batch, address)
         expect(page.get_by_role("status")).to_have_text("2 invoices were uploaded.")
         expect(foot(page)).to_have_text(["3", "3", "0"])
 
