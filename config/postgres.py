@@ -249,8 +249,12 @@ class _Server:
         except FileNotFoundError:
             return False
 
-    def stop(self) -> None:
-        self.run("pg_ctl", "stop", f"--pgdata={self.data}", "--mode=fast", "--timeout=3600")
+    def stop(self) -> bool:
+        try:
+            self.run("pg_ctl", "stop", f"--pgdata={self.data}", "--mode=fast", "--timeout=3600")
+        except StartError:
+            return False
+        return True
 
 
 def _janitor(state: Path, programs: Path) -> None:
@@ -261,7 +265,8 @@ def _janitor(state: Path, programs: Path) -> None:
     def stop_when_idle() -> None:
         _Lock(state / "users")  # kept: who comes now waits until we are gone
         idle.set()
-        server.stop()
+        while not server.stop():  # it may have been started a moment ago
+            time.sleep(0.05)
 
     threading.Thread(target=stop_when_idle, daemon=True).start()
     killed = True

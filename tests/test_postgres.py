@@ -70,8 +70,8 @@ def until(condition):
     return result
 
 
-def running(project):
-    lock = postgres._Lock.if_free(project / ".postgres" / "server")
+def running(project, lock="server"):
+    lock = postgres._Lock.if_free(project / ".postgres" / lock)
     if lock:
         lock.release()
     return lock is None
@@ -174,6 +174,18 @@ def test_a_killed_user_is_no_user(project):
         user.connect().close()
         user.process.kill()
         until(lambda: not running(project))
+
+
+def test_a_user_killed_while_the_server_starts_leaves_none(project):
+    with connected(project):
+        pass
+    for _ in range(5):
+        until(lambda: not running(project, "janitor"))
+        with User(project) as user:
+            until(lambda: running(project, "janitor"))
+            user.process.kill()
+    until(lambda: not running(project, "janitor"))
+    assert not running(project)
 
 
 def test_a_killed_server_comes_back(project):
