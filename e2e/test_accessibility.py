@@ -150,6 +150,23 @@ def test_what_is_not_there(alices_page):
     expect_accessible(alices_page)
 
 
+@pytest.mark.parametrize(
+    ("address", "heading"),
+    [
+        ("400", "This request could not be read"),
+        ("403", "This page is not for you"),
+        ("csrf", "This form is too old"),
+        ("413", "That was too much at once"),
+        ("500", "Something went wrong here"),
+    ],
+)
+def test_errors(address, heading, alices_page, settings):
+    settings.ROOT_URLCONF = "e2e.error_urls"
+    alices_page.goto(f"/{address}/")
+    expect(alices_page.get_by_role("heading", name=heading)).to_be_visible()
+    expect_accessible(alices_page)
+
+
 @pytest.mark.browser_context_args(java_script_enabled=False)
 def test_nothing_is_wider_than_a_phone_without_javascript(alices_page, invoice, sample):
     page = alices_page
