@@ -30,19 +30,19 @@ def test_clean_lists_and_deletes_what_no_row_names(models, save, large_objects):
     Document.objects.create(data=named)
     listed = f"{unnamed}\t5\tlost.txt\n"
     assert run("lo_clean", hours=0) == (
-        f"{listed}1 files that no row names; --delete deletes them\n"
+        f"{listed}Files that no row names: 1. --delete deletes them.\n"
     )
     assert LargeObject.objects.count() == 2
-    assert run("lo_clean", hours=0, delete=True) == f"{listed}1 files deleted\n"
+    assert run("lo_clean", hours=0, delete=True) == f"{listed}Files deleted: 1\n"
     assert [entry.name for entry in LargeObject.objects.all()] == [named]
     assert len(large_objects()) == 1
 
 
 def test_clean_leaves_the_young_alone(models, save):
     save()
-    assert run("lo_clean", delete=True) == "0 files deleted\n"
+    assert run("lo_clean", delete=True) == "Files deleted: 0\n"
     LargeObject.objects.update(created_at=timezone.now() - timedelta(hours=25))
-    assert run("lo_clean", delete=True).endswith("1 files deleted\n")
+    assert run("lo_clean", delete=True).endswith("Files deleted: 1\n")
 
 
 def test_clean_deletes_nothing_that_an_unknown_table_names(models, save):
@@ -98,7 +98,7 @@ def test_adopt_catalogues_what_rows_name(models, large_objects, save):
         cursor.execute("insert into lo_storage_tests_document (title, data) values ('', '')")
     before = large_objects()
     lines = run("lo_adopt").splitlines()
-    assert lines[-1] == "2 large objects adopted, 3 names refused"
+    assert lines[-1] == "Large objects adopted: 2. Names refused: 3."
     assert "lo_storage_tests.Document.data 'march.pdf': is no name that the library gives" in lines
     assert "'4294967295.pdf': there is no such large object" in "\n".join(lines)
     assert "the large object is catalogued as" in "\n".join(lines)
@@ -106,7 +106,7 @@ def test_adopt_catalogues_what_rows_name(models, large_objects, save):
     assert (entry.loid, entry.size, entry.sha256, entry.version) == (first, 3, None, 1)
     assert Document.objects.filter(data=None).count() == 1
     assert large_objects() == before
-    assert run("lo_adopt").endswith("0 large objects adopted, 3 names refused\n")
+    assert run("lo_adopt").endswith("Large objects adopted: 0. Names refused: 3.\n")
     for constraint in Document._meta.constraints:
         Document.objects.all().delete()
         with connection.schema_editor() as editor:

@@ -44,7 +44,7 @@ class Command(BaseCommand):
                 else:
                     refused += 1
                     self.stdout.write(f"{model._meta.label}.{field.name} {name!r}: {reason}")
-        self.stderr.write(f"{adopted} large objects adopted, {refused} names refused")
+        self.stderr.write(f"Large objects adopted: {adopted}. Names refused: {refused}.")
 
 
 def adopt(alias: str, name: str) -> str | None:

@@ -40,7 +40,7 @@ class Command(BaseCommand):
             names.append(entry.name)
             self.stdout.write(f"{entry.name}\t{entry.size}\t{entry.original_name}")
         if not options["delete"]:
-            self.stderr.write(f"{len(names)} files that no row names; --delete deletes them")
+            self.stderr.write(f"Files that no row names: {len(names)}. --delete deletes them.")
             return
         deleted = 0
         for batch in batched(names, BATCH):
@@ -52,4 +52,4 @@ class Command(BaseCommand):
                     f"{deleted} files deleted; of the next, a table that no installed model"
                     f" describes names at least one, and none of them was deleted: {error}"
                 ) from error
-        self.stderr.write(f"{deleted} files deleted")
+        self.stderr.write(f"Files deleted: {deleted}")
