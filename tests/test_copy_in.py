@@ -1,15 +1,14 @@
 """lo_storage copied alone into a new project works by the lines of its README."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from textwrap import dedent, indent
 
 from django.conf import settings
+
+from .programs import run_python
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "lo_storage" / "README.md").read_text()
@@ -44,17 +43,7 @@ class Journey(TransactionTestCase):
 
 
 def manage(project, *arguments):
-    environment = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "manage.py", *arguments],
-        cwd=project,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert result.returncode == 0, result.stdout
-    return result.stdout
+    return run_python(project, "-W", "error", "manage.py", *arguments)
 
 
 def test_the_lines_of_the_readme(tmp_path):
@@ -68,11 +57,7 @@ def test_the_lines_of_the_readme(tmp_path):
         "TEST": {"NAME": "test_copy_in"},
     }
 
-    subprocess.run(
-        [sys.executable, "-m", "django", "startproject", "site1", tmp_path],
-        env={k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"},
-        check=True,
-    )
+    run_python(tmp_path, "-m", "django", "startproject", "site1", ".")
     manage(tmp_path, "startapp", "papers")
     shutil.copytree(
         ROOT / "lo_storage", tmp_path / "lo_storage", ignore=shutil.ignore_patterns("__pycache__")

@@ -4,12 +4,13 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
+
+from .programs import run_python
 
 ROOT = Path(__file__).parent.parent
 
@@ -17,17 +18,7 @@ ROOT = Path(__file__).parent.parent
 def run(project, *command):
     """Run a program of the project, with the embedded PostgreSQL of its own."""
     ours = {"DATABASE_URL", "DJANGO_SETTINGS_MODULE", "DEBUG", "SECRET_KEY", "PYTEST_ADDOPTS"}
-    environment = {name: value for name, value in os.environ.items() if name not in ours}
-    result = subprocess.run(
-        [sys.executable, *command],
-        cwd=project,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert result.returncode == 0, result.stdout
-    return result.stdout
+    return run_python(project, *command, without=ours)
 
 
 @pytest.fixture(scope="module")
