@@ -1,0 +1,256 @@
+"""The life of a file is the same in each kind of database and of connection to it."""
+
+import logging
+import secrets
+from contextlib import ExitStack, contextmanager, suppress
+from types import SimpleNamespace
+
+import psycopg
+import pytest
+from django.core.files.base import ContentFile
+from django.core.management import call_command
+from django.db import IntegrityError, connection, connections, transaction
+from psycopg import sql
+
+from lo_storage import columns
+from lo_storage.models import LargeObject
+from lo_storage.storage import DbFileIO, DbFileStorage, db_file_storage
+
+from .models import Attachment, Document
+from .test_commands import run
+
+MiB = 1024 * 1024
+
+
+def numbers(alias):
+    """The large objects that a database holds."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute("select oid::bigint from pg_largeobject_metadata")
+        return {loid for (loid,) in cursor.fetchall()}
+
+
+@contextmanager
+def added_alias(alias, **settings):
+    """An alias that is not in the settings: Django's tests let it connect."""
+    connections[alias] = added = connection.copy(alias)
+    options = added.settings_dict["OPTIONS"] | settings.pop("OPTIONS", {})
+    added.settings_dict |= {"CONN_MAX_AGE": 0, "OPTIONS": options, **settings}
+    try:
+        yield alias
+    finally:
+        added.close()
+        added.close_pool()
+        del connections[alias]
+
+
+@contextmanager
+def another_database():
+    """The NAME of a database that is empty, and goes with the test."""
+    name = f"{connection.settings_dict['NAME']}_other"
+    quoted = connection.ops.quote_name(name)
+    with connection._nodb_cursor() as cursor:
+        cursor.execute(f"create database {quoted} template template0")
+    try:
+        yield {"NAME": name}
+    finally:
+        with connection._nodb_cursor() as cursor:
+            cursor.execute(f"drop database {quoted} with (force)")
+
+
+def administrator(name):
+    """A session in a database, of a role that may create roles: the superuser, or else our own."""
+    known = connection.get_connection_params()
+    known = {key: known[key] for key in ("user", "password", "host", "port") if key in known}
+    with suppress(psycopg.OperationalError):
+        return psycopg.connect(**known | {"user": "postgres"}, dbname=name, autocommit=True)
+    return psycopg.connect(**known, dbname=name, autocommit=True)
+
+
+@contextmanager
+def ordinary_role(name):
+    """USER and PASSWORD of a role that may do nothing but own the schema `papers` of a database."""
+    role = {"USER": f"{name}_role", "PASSWORD": secrets.token_hex()}
+    user = sql.Identifier(role["USER"])
+    with administrator(name) as session:
+        session.execute(sql.SQL("create role {} login password {}").format(user, role["PASSWORD"]))
+        try:
+            session.execute(sql.SQL("create schema papers authorization {}").format(user))
+            yield role
+        finally:
+            session.execute("drop schema papers cascade")
+            session.execute(sql.SQL("drop role {}").format(user))
+
+
+@pytest.fixture(params=["server_side_binding", "pool", "another database", "ordinary role"])
+def alias(request, transactional_db, settings, monkeypatch):
+    """An alias to which settings and a router send everything, migrated and with tables."""
+    with ExitStack() as stack:
+        match request.param:
+            case "server_side_binding" | "pool" as option:
+                alias = stack.enter_context(added_alias(option, OPTIONS={option: True}))
+            case "another database":
+                database = stack.enter_context(another_database())
+                alias = stack.enter_context(added_alias("other", **database))
+            case "ordinary role":
+                database = stack.enter_context(another_database())
+                database |= stack.enter_context(ordinary_role(database["NAME"]))
+                options = {"options": "-c search_path=papers"}
+                alias = stack.enter_context(added_alias("ordinary", OPTIONS=options, **database))
+        settings.PG_LO_STORAGE_DB_FOR_READ = settings.PG_LO_STORAGE_DB_FOR_WRITE = alias
+        settings.DATABASE_ROUTERS = [Everything(alias)]
+        monkeypatch.setattr(
+            columns, "apps", SimpleNamespace(get_models=lambda: [Document, Attachment])
+        )
+        call_command("migrate", "lo_storage", database=alias, verbosity=0)
+        create_tables(alias)
+        yield alias
+        drop_tables(alias)
+
+
+def create_tables(alias):
+    with connections[alias].schema_editor() as editor:
+        editor.create_model(Document)
+        editor.create_model(Attachment)
+
+
+def drop_tables(alias):
+    with connections[alias].schema_editor() as editor:
+        editor.delete_model(Attachment)
+        editor.delete_model(Document)
+
+
+class Everything:
+    """A router that sends each model to one database."""
+
+    def __init__(self, alias):
+        self.alias = alias
+
+    def db_for_read(self, model, **hints):
+        return self.alias
+
+    db_for_write = db_for_read
+
+
+def content(data=b"march"):
+    return ContentFile(data, "march.txt")
+
+
+def test_the_life_of_a_file(alias):
+    document = Document.objects.create(data=content(b"x" * 2 * MiB + b"y"))
+    assert document._state.db == alias
+    name = document.data.name
+    (loid,) = numbers(alias)
+    assert LargeObject.objects.get().name == name == f"{loid}.txt"
+
+    with Document.objects.get().data.open() as file:
+        assert file.read() == b"x" * 2 * MiB + b"y"
+        assert file.size == 2 * MiB + 1
+    with transaction.atomic(using=alias), document.data.open("r+b") as file:
+        file.seek(2 * MiB)
+        file.write(b"zz")
+    assert db_file_storage.size(name) == 2 * MiB + 2
+
+    with suppress(ZeroDivisionError), transaction.atomic(using=alias):
+        with transaction.atomic(using=alias):
+            document.data.save("april.txt", content(b"april"))
+            assert document.data.read() == b"april"
+        with db_file_storage.open(name, "ab") as file:
+            file.write(b"never")
+        raise ZeroDivisionError
+    assert numbers(alias) == {loid}
+    document.refresh_from_db()
+    assert document.data.name == name
+    assert document.data.read()[-3:] == b"xzz"
+
+    document.data.save("may.txt", content(b"may"))
+    assert len(numbers(alias)) == 1
+    assert Document.objects.get().data.read() == b"may"
+    with pytest.raises(IntegrityError):
+        db_file_storage.delete(document.data.name)
+    Document.objects.all().delete()
+    assert numbers(alias) == set()
+
+
+def test_the_commands(alias):
+    named, lost = (db_file_storage.save("a.txt", content()) for _ in range(2))
+    Document.objects.create(data=named)
+    assert run("lo_clean", hours=0, delete=True) == f"{lost}\t5\ta.txt\nFiles deleted: 1\n"
+    Document.objects.all().delete()
+    with connections[alias].cursor() as cursor:
+        cursor.execute("select lo_from_bytea(0, 'old')")
+        (loid,) = cursor.fetchone()
+    (reference,) = Attachment._meta.constraints
+    with connections[alias].schema_editor() as editor:
+        editor.remove_constraint(Attachment, reference)
+    Attachment.objects.create(data=f"{loid}.pdf")
+    assert run("lo_adopt") == "Large objects adopted: 1. Names refused: 0.\n"
+    with connections[alias].schema_editor() as editor:
+        editor.add_constraint(Attachment, reference)
+    assert Attachment.objects.get().data.read() == b"old"
+    Attachment.objects.update(data=None)
+    assert numbers(alias) == set()
+
+
+@pytest.mark.parametrize("alias", ["ordinary role"], indirect=True)
+def test_a_role_that_owns_but_a_schema(alias):
+    """It migrates to zero, too, and cannot do what would make the tests above say nothing."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute(
+            "select rolsuper, rolcreatedb, rolcreaterole, current_user = session_user"
+            " from pg_roles where rolname = current_user"
+        )
+        assert cursor.fetchone() == (False, False, False, True)
+        cursor.execute("select has_table_privilege('pg_largeobject', 'select')")
+        assert cursor.fetchone() == (False,)
+    drop_tables(alias)
+    call_command("migrate", "lo_storage", "zero", database=alias, verbosity=0)
+    call_command("migrate", "lo_storage", database=alias, verbosity=0)
+    create_tables(alias)
+
+
+@pytest.mark.parametrize("alias", ["another database"], indirect=True)
+def test_two_databases_by_alias(alias, settings):
+    """Numbers are given in each database by itself: the alias says whose number it is."""
+    del settings.PG_LO_STORAGE_DB_FOR_READ, settings.PG_LO_STORAGE_DB_FOR_WRITE
+    here, there = db_file_storage, DbFileStorage(alias=alias)
+    ours, theirs = here.save("a.txt", content(b"ours")), there.save("a.txt", content(b"theirs"))
+    assert (here.open(ours).read(), there.open(theirs).read()) == (b"ours", b"theirs")
+    assert (here.listdir("")[1], there.listdir("")[1]) == ([ours], [theirs])
+    assert len(numbers("default")) == len(numbers(alias)) == 1
+
+    file = there.open(theirs)
+    file.close()
+    assert file.open().read() == b"theirs"
+    with transaction.atomic(using=alias):
+        file.open("r+b").write(b"T")
+    assert there.open(theirs).read() == b"Theirs"
+    there.delete(theirs)
+    assert (numbers("default"), numbers(alias)) == ({here.entry(ours).loid}, set())
+
+
+@pytest.mark.parametrize("alias", ["another database"], indirect=True)
+def test_a_transaction_of_one_database_says_nothing_of_the_other(alias):
+    with transaction.atomic():
+        name = db_file_storage.save("a.txt", content())
+        with pytest.raises(transaction.TransactionManagementError, match=f"using='{alias}'"):
+            db_file_storage.open(name, "wb")
+        transaction.set_rollback(True)
+    assert db_file_storage.exists(name)
+
+
+@pytest.mark.parametrize("alias", ["server_side_binding"], indirect=True)
+def test_the_log_never_holds_the_content(alias, caplog):
+    """Where Django binds on the server, its log composes the statement from the parameters."""
+    connections[alias].force_debug_cursor = True
+    caplog.set_level(logging.DEBUG, "django.db.backends")
+    with transaction.atomic(using=alias):
+        name = db_file_storage.save("a.txt", content(b"secret" * 1000))
+        with db_file_storage.open(name, "r+b") as file:
+            file.write(memoryview(b"secret"))
+        with DbFileIO(db_file_storage.entry(name).loid, "ab") as file:
+            file.write(bytearray(b"secret"))
+    logged = f"{connections[alias].queries} {caplog.text}"
+    assert "lo_from_bytea(0, '<6,000 bytes>')" in logged
+    assert "lo_put" in logged
+    assert "secret" not in logged
+    assert b"secret".hex() not in logged
