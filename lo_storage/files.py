@@ -117,8 +117,7 @@ class DbFileIO(io.RawIOBase):
 
     @property
     def size(self) -> int:
-        """The number of bytes now; one round trip."""
-        self._check_open()
+        """The number of bytes now, also of a closed file; one round trip."""
         measure = catalogue.size if self._stored_name else large_objects.size
         with self._cursor() as c:
             return measure(c, self._loid)

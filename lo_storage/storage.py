@@ -43,6 +43,11 @@ class DbFile(File):  # type: ignore[type-arg]  # no generic at run time
 
     file: Any
 
+    @property
+    def size(self) -> int:
+        """The number of bytes now, also of a closed file; one round trip."""
+        return int(self.file.size)
+
     def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> Self:
         """Open the file again, on the alias that it came from."""
         self.file.open(mode or self.mode)
@@ -76,7 +81,7 @@ class DbFileStorage(Storage):
     def base_url(self) -> str | None:
         """What `url()` begins with, with a slash at its end."""
         base_url = settings.MEDIA_URL if self._base_url is None else self._base_url
-        return base_url if not base_url or base_url.endswith("/") else f"{base_url}/"
+        return base_url if base_url is None or base_url.endswith("/") else f"{base_url}/"
 
     def is_valid_name(self, name: str) -> bool:
         """Whether `name` can be a stored name; nothing is looked up."""
@@ -103,6 +108,7 @@ class DbFileStorage(Storage):
         return DbFile(cast(IO[bytes], file), name)
 
     def _find_and_open(self, name: str, mode: str) -> DbFileIO:
+        name = os.fspath(name)
         loid = catalogue.loid_of(name) or 0
         reader, writer = db_for_read(self.alias), db_for_write(self.alias)
         # A replica may lag behind.
@@ -142,7 +148,7 @@ class DbFileStorage(Storage):
         if not name:
             raise ValueError("The name must be given to delete().")
         with cursor(db_for_write(self.alias)) as c:
-            catalogue.delete(c, name)
+            catalogue.delete(c, os.fspath(name))
 
     def exists(self, name: str) -> bool:
         with suppress(FileNotFoundError):
@@ -160,7 +166,7 @@ class DbFileStorage(Storage):
         return self.entry(name).size
 
     def url(self, name: str | None) -> str:
-        if not self.base_url:
+        if self.base_url is None:
             raise ValueError("This file is not accessible via a URL.")
         return urljoin(self.base_url, filepath_to_uri(name or "").lstrip("/"))
 
@@ -184,7 +190,7 @@ class DbFileStorage(Storage):
         """
         for alias in dict.fromkeys([db_for_read(self.alias), db_for_write(self.alias)]):
             with cursor(alias) as c:
-                entry = catalogue.find(c, name)
+                entry = catalogue.find(c, os.fspath(name))
             if entry is not None:
                 return alias, entry
         raise _not_found(name)
@@ -214,4 +220,6 @@ def _gather(chunks: Iterable[Any]) -> Iterator[Buffer]:
 
 
 def _for_django(moment: datetime) -> datetime:
-    return moment if settings.USE_TZ else timezone.make_naive(moment)
+    return (
+        moment if settings.USE_TZ else timezone.make_naive(moment, timezone.get_default_timezone())
+    )
