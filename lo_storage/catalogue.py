@@ -10,6 +10,7 @@ Knows no Django: a function takes a cursor as `lo_storage.large_objects` does.
 
 import os
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import NamedTuple, cast
@@ -41,8 +42,9 @@ FIND = """
 
 NAMES = "select name from lo_storage_largeobject order by loid"
 
-IDENTIFY = """
-    select coalesce(entry.name, '')
+OPEN = """
+    select coalesce(entry.name, ''),
+           case when entry.size < %(ahead)s then lo_get(object.oid, 0, %(ahead)s) end
       from pg_largeobject_metadata object
       left join lo_storage_largeobject entry on entry.loid = object.oid
      where object.oid = %(loid)s::oid
@@ -200,11 +202,14 @@ def names(cursor: Cursor) -> list[str]:
     return [name for (name,) in cursor.fetchall()]
 
 
-def identify(cursor: Cursor, loid: int) -> str:
-    """Return the stored name of a large object, or "" for one that is not catalogued."""
-    cursor.execute(IDENTIFY, {"loid": loid})
-    (name,) = existing(cursor.fetchall(), loid)
-    return cast(str, name)
+def open(cursor: Cursor, loid: int, ahead: int = 0) -> tuple[str, bytes]:
+    """Return the stored name of a large object, or "" for one that is not catalogued.
+
+    Beside it stands the whole content of a catalogued object of fewer than `ahead` bytes, else b"".
+    """
+    cursor.execute(OPEN, {"loid": loid, "ahead": ahead})
+    name, content = existing(cursor.fetchall(), loid)
+    return name, content or b""
 
 
 def size(cursor: Cursor, loid: int) -> int:
@@ -236,12 +241,13 @@ def complete(cursor: Cursor, loid: int, size: int, sha256: str) -> None:
     cursor.execute(COMPLETE, {"loid": loid, "size": size, "sha256": sha256})
 
 
-def read(cursor: Cursor, loid: int, offset: int, end: int) -> list[bytes]:
-    """Return the content from `offset` to `end`, in pieces, as it was at one moment."""
+def read(cursor: Cursor, loid: int, offset: int, end: int) -> Iterator[bytes]:
+    """Yield the content from `offset` to `end` as it was at one moment, in pieces of 256 KiB."""
     cursor.execute(READ, {"loid": loid, "offset": offset, "end": end, "row": ROW})
-    rows = cursor.fetchall()
-    existing(rows, loid)
-    return [piece for (piece,) in rows if piece is not None]
+    row = existing([row] if (row := cursor.fetchone()) else [], loid)
+    while row:
+        yield row[0] or b""
+        row = cursor.fetchone()
 
 
 def read_version(

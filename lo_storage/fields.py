@@ -5,9 +5,10 @@ so here a save is a transaction, as it is for a model with parents: a row that i
 file behind, in autocommit too.
 """
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
 from django.apps import apps
 from django.core import checks
@@ -21,10 +22,15 @@ from .storage import db_file_storage
 UNSTORABLE = dict.fromkeys([0, *range(0xD800, 0xE000)], "\N{REPLACEMENT CHARACTER}")
 
 
-class _Atomic:
+class _InDatabase:
     """Makes file and row one transaction where Django's `FieldFile` changes both."""
 
     instance: models.Model
+    file: Any
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        """Yield the content in chunks of `chunk_size` bytes, or else as the file does."""
+        return cast(Iterator[bytes], self.file.chunks(chunk_size))
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         with self._atomic():
@@ -42,11 +48,11 @@ class _Atomic:
         return transaction.atomic(using=using)
 
 
-class DbFieldFile(_Atomic, FieldFile):
+class DbFieldFile(_InDatabase, FieldFile):
     """The value of a `DbFileField`."""
 
 
-class DbImageFieldFile(_Atomic, ImageFieldFile):
+class DbImageFieldFile(_InDatabase, ImageFieldFile):
     """The value of a `DbImageField`."""
 
 

@@ -4,13 +4,15 @@ import errno
 import io
 import operator
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from typing import Any, Self, SupportsIndex
+
+from psycopg import Cursor
 
 from . import catalogue, large_objects
 from .catalogue import MAX_OID
-from .database import cursor, db_for_read, db_for_write, require_transaction
-from .large_objects import PIECE, Buffer
+from .database import GatheringCursor, cursor, db_for_read, db_for_write, require_transaction
+from .large_objects import MAX_SIZE, PIECE, ROW, Buffer
 
 MODES = ("rb", "r+b", "wb", "w+b", "ab", "a+b")
 
@@ -22,7 +24,8 @@ class DbFileIO(io.RawIOBase):
     of "rb", "r+b", "wb", "w+b", "ab", "a+b" or another spelling of these; `name`, for an object
     that is created the file name whose suffixes its stored name gets, and else what `.name` shows
     ("" for the stored name); `alias`, the Django database (None: the settings
-    PG_LO_STORAGE_DB_FOR_READ, or _WRITE for a mode that writes).
+    PG_LO_STORAGE_DB_FOR_READ, or _WRITE for a mode that writes); `at_opening`, up to which size
+    (256 KiB at most) a catalogued object is read when it is opened with "rb".
 
     Any object that the role may use can be opened, catalogued or not; one created here is
     catalogued.
@@ -32,18 +35,26 @@ class DbFileIO(io.RawIOBase):
       (`TransactionManagementError`). Reading needs none.
     - `write()` returns when the server has the bytes, so a missing `close()` loses nothing. For
       many small writes put an `io.BufferedWriter` around it.
+    - Reading is buffered, as it is in what Python's `open()` returns: 256 KiB are read ahead.
     - A file that is kept past its transaction reaches its own object or raises `FileNotFoundError`.
     - `close()` and the garbage collector send no query.
 
-    Round trips: one to open, one each to read (any length), write (each MiB), truncate, ask for the
-    size and seek from the end; `readline()` and iteration one for each 256 KiB; the rest none.
+    Round trips: one to open; to read one each of 256 KiB or more, of any length, and one for each
+    256 KiB where less is asked for; one each to write (each MiB), truncate, ask for the size and
+    seek from the end; the rest none.
 
     Raises `ValueError` for a number or a mode that does not exist, `FileNotFoundError`,
     `PermissionError` and `io.UnsupportedOperation`.
     """
 
     def __init__(
-        self, loid: int, mode: str = "rb", name: str = "", alias: str | None = None
+        self,
+        loid: int,
+        mode: str = "rb",
+        name: str = "",
+        alias: str | None = None,
+        *,
+        at_opening: int = 0,
     ) -> None:
         super().__init__()
         self._ahead: bytes
@@ -53,6 +64,7 @@ class DbFileIO(io.RawIOBase):
         self._loid = loid
         self._given_alias = alias
         self._name = name
+        self._at_opening = at_opening
         self._is_open = False
         self.open(mode)
 
@@ -73,12 +85,14 @@ class DbFileIO(io.RawIOBase):
         if self._loid == 0:
             if mode[0] == "r":
                 raise ValueError(f"mode {mode!r} creates nothing: give the loid of an object")
-            with self._cursor() as c:
+            with cursor(self._alias) as c:
                 self._loid, self._name = catalogue.create(c, b"", self._name)
             self._stored_name = self._name
         else:
-            with self._cursor() as c:
-                self._stored_name = catalogue.identify(c, self._loid)
+            with cursor(self._alias) as c:
+                self._stored_name, self._ahead = catalogue.open(
+                    c, self._loid, self._at_opening if mode == "rb" else 0
+                )
             self._name = self._name or self._stored_name
         self._is_open = True
         if mode[0] == "a":
@@ -119,7 +133,7 @@ class DbFileIO(io.RawIOBase):
     def size(self) -> int:
         """The number of bytes now, also of a closed file; one round trip."""
         measure = catalogue.size if self._stored_name else large_objects.size
-        with self._cursor() as c:
+        with cursor(self._alias) as c:
             return measure(c, self._loid)
 
     @property
@@ -149,16 +163,37 @@ class DbFileIO(io.RawIOBase):
     def read(self, size: int | None = -1, /) -> bytes:
         """Return up to `size` bytes, or all that follow, as they were at one moment."""
         self._check_readable()
-        size = -1 if size is None else operator.index(size)
-        end = self._position + size if size >= 0 else large_objects.MAX_SIZE
-        return self._read_until(min(end, large_objects.MAX_SIZE))
+        size = MAX_SIZE if size is None or (size := operator.index(size)) < 0 else size
+        if size < ROW:
+            self._read_ahead(size)
+        if size < ROW or self._is_ahead(size):
+            start = self._position - self._ahead_from
+            data = self._ahead[start : start + size]
+        else:
+            data = b"".join(self._pieces(self._position + size, GatheringCursor))
+        self._position += len(data)
+        return data
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield what follows in pieces of up to 256 KiB; one round trip for each MiB."""
+        self._check_readable()
+        if self._is_ahead(MAX_SIZE):
+            yield self.read()
+            return
+        length = PIECE
+        while length == PIECE:
+            length = 0
+            for piece in self._pieces(self._position + PIECE):
+                length += len(piece)
+                self._position += len(piece)
+                yield piece
 
     def readall(self) -> bytes:
         return self.read()
 
     def read1(self, size: int = -1, /) -> bytes:
         """Return up to `size` bytes, or else up to 256 KiB; for `io.TextIOWrapper`."""
-        return self.read(large_objects.ROW if size < 0 else size)
+        return self.read(ROW if size < 0 else size)
 
     def readinto(self, buffer: Any, /) -> int:
         view = memoryview(buffer).cast("B")
@@ -169,25 +204,19 @@ class DbFileIO(io.RawIOBase):
     readinto1 = readinto
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        """Return a line, of at most `size` bytes; reads 256 KiB ahead for the next ones."""
+        """Return a line, of at most `size` bytes."""
         self._check_readable()
-        limit = large_objects.MAX_SIZE if size is None or size < 0 else size
+        limit = MAX_SIZE if size is None or size < 0 else size
         line = bytearray()
-        while len(line) < limit:
+        while len(line) < limit and not line.endswith(b"\n"):
+            self._read_ahead(1)
             start = self._position - self._ahead_from
-            if not 0 <= start < len(self._ahead):
-                position = self._position
-                self._ahead, self._ahead_from = self.read(large_objects.ROW), position
-                self._position, start = position, 0
-                if not self._ahead:
-                    break
             end = min(len(self._ahead), start + limit - len(line))
-            newline = self._ahead.find(b"\n", start, end) + 1
-            end = newline or end
+            end = self._ahead.find(b"\n", start, end) + 1 or end
+            if start >= end:
+                break
             line += self._ahead[start:end]
             self._position += end - start
-            if newline:
-                break
         return bytes(line)
 
     def write(self, buffer: Any, /) -> int:
@@ -199,7 +228,8 @@ class DbFileIO(io.RawIOBase):
         data = data.cast("B") if data.contiguous else memoryview(data.tobytes())
         if self._mode[0] != "a":
             large_objects.check_end(self._position + len(data))
-        with self._cursor() as c:
+        self._forget_ahead()
+        with cursor(self._alias) as c:
             for start in range(0, len(data), PIECE):
                 self._write_piece(c, data[start : start + PIECE])
         return len(data)
@@ -211,7 +241,7 @@ class DbFileIO(io.RawIOBase):
         if size < 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         cut = catalogue.truncate if self._stored_name else large_objects.truncate
-        with self._cursor() as c:
+        with cursor(self._alias) as c:
             cut(c, self._loid, size)
         self._forget_ahead()
         return size
@@ -235,26 +265,29 @@ class DbFileIO(io.RawIOBase):
         if position < 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         self._position = position
-        self._forget_ahead()
         return position
 
-    def _cursor(self) -> AbstractContextManager[Any]:
-        return cursor(self._alias)
+    def _is_ahead(self, size: int) -> bool:
+        """Whether a read of `size` bytes can be answered by what was read ahead."""
+        start, end = self._position - self._ahead_from, len(self._ahead)
+        is_last = end < ROW
+        return not size or (0 <= start < end and (is_last or start + size <= end))
 
-    def _read_until(self, end: int) -> bytes:
-        start = min(self._position, large_objects.MAX_SIZE)
-        with self._cursor() as c:
-            if self._stored_name:
-                data = b"".join(catalogue.read(c, self._loid, start, end))
-            else:
+    def _read_ahead(self, size: int) -> None:
+        if not self._is_ahead(size):
+            self._ahead = b"".join(self._pieces(self._position + ROW))
+            self._ahead_from = self._position
+
+    def _pieces(self, end: int, cursor_class: type[Cursor[Any]] = Cursor) -> Iterator[bytes]:
+        start, end = min(self._position, MAX_SIZE), min(end, MAX_SIZE)
+        if self._stored_name:
+            with cursor(self._alias, cursor_class) as c:
+                yield from catalogue.read(c, self._loid, start, end)
+        else:
+            with cursor(self._alias) as c:
                 end = min(end, large_objects.size(c, self._loid))
-                pieces = range(start, end, PIECE)
-                data = b"".join(
-                    large_objects.read(c, self._loid, piece, min(PIECE, end - piece))
-                    for piece in pieces
-                )
-        self._position += len(data)
-        return data
+                for piece in range(start, end, PIECE):
+                    yield large_objects.read(c, self._loid, piece, min(PIECE, end - piece))
 
     def _write_piece(self, c: Any, data: Buffer) -> None:
         if not self._stored_name:

@@ -23,7 +23,7 @@ from . import catalogue, large_objects
 from .catalogue import Entry
 from .database import cursor, db_for_read, db_for_write
 from .files import DbFileIO
-from .large_objects import PIECE, Buffer
+from .large_objects import PIECE, ROW, Buffer
 
 __all__ = [
     "DbFile",
@@ -47,6 +47,14 @@ class DbFile(File):  # type: ignore[type-arg]  # no generic at run time
     def size(self) -> int:
         """The number of bytes now, also of a closed file; one round trip."""
         return int(self.file.size)
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        """Yield the content in chunks of `chunk_size` bytes; best as it comes, with None."""
+        if chunk_size:
+            yield from super().chunks(chunk_size)
+        else:
+            self.seek(0)
+            yield from self.file.chunks()
 
     def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> Self:
         """Open the file again, on the alias that it came from."""
@@ -115,7 +123,7 @@ class DbFileStorage(Storage):
         aliases = [self.alias, writer] if reader != writer else [self.alias]
         for alias in aliases if loid else ():
             with suppress(FileNotFoundError):
-                file = DbFileIO(loid, mode, name, alias)
+                file = DbFileIO(loid, mode, name, alias, at_opening=ROW)
                 if file.stored_name == name:
                     return file
         raise _not_found(name)

@@ -7,7 +7,8 @@ import pytest
 from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 
-from lo_storage.large_objects import MAX_SIZE
+from lo_storage import catalogue
+from lo_storage.large_objects import MAX_SIZE, PIECE, ROW
 from lo_storage.models import LargeObject
 from lo_storage.storage import DbFileIO, db_file_storage
 
@@ -323,3 +324,60 @@ def test_round_trips(new, round_trips):
         assert len(round_trips) == 6
         file.close()
     assert len(round_trips) == 6
+
+
+class TestRoundTrips:
+    """What a read costs: each statement is one round trip."""
+
+    def test_a_small_file_is_read_when_the_storage_opens_it(self, save, round_trips):
+        name = save(b"0123456789" * 1_000)
+        with round_trips, db_file_storage.open(name) as file:
+            assert file.read(4) + file.read() == b"0123456789" * 1_000
+        assert round_trips == [catalogue.OPEN]
+
+    def test_chunks_of_a_small_file(self, save, round_trips):
+        name = save(b"abc")
+        with round_trips, db_file_storage.open(name) as file:
+            assert list(file.chunks()) == [b"abc"]
+        assert round_trips == [catalogue.OPEN]
+
+    def test_chunks_are_one_statement_a_mib(self, save, round_trips):
+        content = os.urandom(2 * PIECE + 5)
+        name = save(content)
+        with round_trips, db_file_storage.open(name) as file:
+            chunks = list(file.chunks())
+        assert b"".join(chunks) == content
+        assert {len(chunk) for chunk in chunks} == {ROW, 5}
+        assert round_trips == [catalogue.OPEN] + 3 * [catalogue.READ]
+
+    def test_chunks_of_a_model_s_file(self, documents, save, round_trips):
+        document = documents.objects.create(data=save(b"x" * ROW))
+        with round_trips, document.data as file:
+            assert list(file.chunks()) == [b"x" * ROW]
+        assert round_trips == [catalogue.OPEN, catalogue.READ]
+
+    def test_all_at_once_is_one_statement(self, save, round_trips):
+        content = os.urandom(2 * PIECE + 5)
+        name = save(content)
+        with round_trips, db_file_storage.open(name) as file:
+            assert file.read() == content
+        assert round_trips == [catalogue.OPEN, catalogue.READ]
+
+    def test_small_reads_are_answered_by_what_was_read_ahead(self, save, round_trips):
+        content = os.urandom(ROW + 10)
+        with DbFileIO(db_file_storage.entry(save(content)).loid) as file, round_trips:
+            assert file.read(10) == content[:10]
+            file.seek(ROW - 10)
+            assert file.read(10) == content[ROW - 10 : ROW]
+            assert round_trips == [catalogue.READ]
+            assert file.read(100) == content[ROW:]
+        assert round_trips == 2 * [catalogue.READ]
+
+    def test_a_write_through_the_same_handle_is_read(self, save):
+        loid = db_file_storage.entry(save(b"0123456789")).loid
+        with DbFileIO(loid, "r+b") as file:
+            assert file.read(2) == b"01"
+            file.write(b"xy")
+            assert file.read(2) == b"45"
+            file.seek(0)
+            assert file.read() == b"01xy456789"
