@@ -122,6 +122,11 @@ def _in_a_transaction(save_base: Any) -> Any:
     return wrapper
 
 
+def _or_ours(storage: Any) -> Any:
+    # Not "or", which would look into a default_storage before settings are to be read.
+    return db_file_storage if storage is None else storage
+
+
 class DbFileField(_StoredInDatabase, models.FileField):
     """A `FileField` whose files are large objects; `upload_to` has no effect."""
 
@@ -135,7 +140,7 @@ class DbFileField(_StoredInDatabase, models.FileField):
         storage: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(verbose_name, name, upload_to, storage or db_file_storage, **kwargs)
+        super().__init__(verbose_name, name, upload_to, _or_ours(storage), **kwargs)
 
 
 class DbImageField(_StoredInDatabase, models.ImageField):
@@ -157,6 +162,6 @@ class DbImageField(_StoredInDatabase, models.ImageField):
             name,
             width_field,
             height_field,
-            storage=storage or db_file_storage,
+            storage=_or_ours(storage),
             **kwargs,
         )

@@ -1,7 +1,8 @@
+from django.core.files.storage import FileSystemStorage
 from django.db import models
 
 from lo_storage.constraints import LargeObjectReference
-from lo_storage.fields import DbFileField
+from lo_storage.fields import DbFileField, DbImageField
 
 
 class Document(models.Model):
@@ -33,3 +34,42 @@ class Attachment(models.Model):
 
     def __str__(self):
         return self.data.name
+
+
+class PictureBase(models.Model):
+    """What Django's fields and ours share, for tests that hold for both."""
+
+    title = models.CharField(max_length=50, default="", blank=True)
+    width = models.IntegerField(null=True, editable=False)
+    height = models.IntegerField(null=True, editable=False)
+
+    class Meta:
+        abstract = True
+        app_label = "lo_storage_tests"
+
+    def __str__(self):
+        return self.title
+
+
+class PictureOnDisk(PictureBase):
+    """Django's own fields: the judge."""
+
+    data = models.FileField(storage=FileSystemStorage(), null=True, blank=True)
+    image = models.ImageField(
+        storage=FileSystemStorage(),
+        width_field="width",
+        height_field="height",
+        null=True,
+        blank=True,
+    )
+
+
+class Picture(PictureBase):
+    data = DbFileField(null=True, blank=True)
+    image = DbImageField(width_field="width", height_field="height", null=True, blank=True)
+
+    class Meta(PictureBase.Meta):
+        constraints = [
+            LargeObjectReference(field="data", name="lo_storage_tests_picture_data"),
+            LargeObjectReference(field="image", name="lo_storage_tests_picture_image"),
+        ]

@@ -1,13 +1,23 @@
 """File and row are one transaction, also where the caller has none: all tests are in autocommit."""
 
 import pytest
+from django.apps import apps
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile
-from django.db import IntegrityError, transaction
+from django.core.files.storage import InMemoryStorage, default_storage
+from django.core.management import call_command
+from django.db import IntegrityError, connection, models, transaction
+from django.db.migrations.autodetector import MigrationAutodetector
+from django.db.migrations.graph import MigrationGraph
+from django.db.migrations.questioner import MigrationQuestioner
+from django.db.migrations.state import ProjectState
+from django.db.migrations.writer import MigrationWriter
 from django.db.models.signals import post_save
+from django.test.utils import isolate_apps
 
 from lo_storage.fields import DbFileField, DbImageField
 from lo_storage.models import LargeObject
+from lo_storage.storage import DbFileStorage, db_file_storage
 
 from .models import Document
 
@@ -113,7 +123,126 @@ def test_an_empty_value_is_null_only_where_the_column_allows_it(documents):
     assert required.get_db_prep_save("", None) == ""
 
 
-def test_the_field_of_a_migration_names_no_storage():
-    _, path, args, kwargs = DbFileField(null=True).deconstruct()
-    assert (path, args) == ("lo_storage.fields.DbFileField", [])
-    assert kwargs == {"null": True, "upload_to": ""}
+def test_a_file_has_no_path(documents):
+    with pytest.raises(NotImplementedError, match="doesn't support absolute paths"):
+        documents.objects.create(data=new()).data.path  # noqa: B018
+
+
+def test_a_batch_of_which_one_row_is_refused_leaves_no_file(documents, large_objects):
+    taken = documents.objects.create()
+    with pytest.raises(IntegrityError):
+        documents.objects.bulk_create([documents(data=new()), documents(pk=taken.pk, data=new())])
+    assert large_objects() == set()
+
+
+def test_a_file_that_nobody_stored_is_refused(documents):
+    """`bulk_update()` stores no file, Django's neither: it writes the name that was uploaded."""
+    document = documents.objects.create()
+    document.data = new()
+    with pytest.raises(IntegrityError, match=r"\(data\)=\(march.txt\) is not present"):
+        documents.objects.bulk_update([document], ["data"])
+    assert not documents.objects.get().data
+
+
+@pytest.fixture
+def fixture(documents, tmp_path, settings):
+    """The dump of a row with a file."""
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "lo_storage.tests"]
+    documents.objects.create(data=new())
+    path = tmp_path / "documents.json"
+    call_command("dumpdata", "lo_storage_tests.document", output=path)
+    return path
+
+
+def test_a_fixture_of_a_row_whose_file_is_gone_is_refused(documents, fixture):
+    documents.objects.all().delete()
+    with pytest.raises(
+        IntegrityError, match=r"(?s)Problem installing fix.*is not present in table"
+    ):
+        call_command("loaddata", fixture, verbosity=0)
+    assert not documents.objects.exists()
+
+
+def papers():
+    return DbFileStorage("/papers")
+
+
+@pytest.mark.parametrize(
+    ("field", "storage"),
+    [
+        (DbFileField(null=True), None),
+        (DbFileField(storage=db_file_storage), None),
+        (DbFileField(storage=default_storage), None),
+        (DbImageField(width_field="width", height_field="height"), None),
+        (
+            DbFileField(storage=DbFileStorage(alias="papers")),
+            "lo_storage.storage.DbFileStorage(alias='papers')",
+        ),
+        (DbImageField(storage=DbFileStorage("/papers")), "DbFileStorage('/papers')"),
+        (DbFileField(storage=papers), "lo_storage.tests.test_fields.papers"),
+    ],
+)
+def test_a_field_in_a_migration(field, storage):
+    """It names its storage, if that is not the library's own, and is the same when read again."""
+    field.set_attributes_from_name("data")
+    written, imports = MigrationWriter.serialize(field)
+    assert (storage in written) if storage else ("storage=" not in written)
+    namespace = {}
+    exec("\n".join(imports), namespace)
+    again = eval(written, namespace)
+    again.set_attributes_from_name("data")
+    assert MigrationWriter.serialize(again) == (written, imports)
+
+
+def test_makemigrations_finds_nothing_to_do(settings):
+    """Not after the migration that it wrote."""
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "lo_storage.tests"]
+    written = ProjectState()
+    questioner = MigrationQuestioner(specified_apps=["lo_storage_tests"])
+
+    def changes():
+        autodetector = MigrationAutodetector(written, ProjectState.from_apps(apps), questioner)
+        return autodetector.changes(MigrationGraph()).get("lo_storage_tests", [])
+
+    for migration in changes():
+        namespace = {}
+        exec(MigrationWriter(migration).as_string(), namespace)
+        written = namespace["Migration"]("written", "lo_storage_tests").mutate_state(written)
+    assert ("lo_storage_tests", "document") in written.models
+    assert changes() == []
+
+
+IN_MEMORY = "django.core.files.storage.InMemoryStorage"
+
+
+@pytest.mark.parametrize(
+    ("backend", "objects"), [(IN_MEMORY, 0), ("lo_storage.storage.DbFileStorage", 1)]
+)
+@isolate_apps("lo_storage")
+def test_the_default_storage_may_be_in_memory_while_a_project_is_tested(
+    db, settings, large_objects, backend, objects
+):
+    class Note(models.Model):
+        data = DbFileField(storage=default_storage, null=True)
+
+        class Meta:
+            app_label = "lo_storage"
+
+        def __str__(self):
+            return "note"
+
+    with connection.schema_editor() as editor:
+        editor.create_model(Note)
+    before = large_objects()
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": backend}}
+    note = Note.objects.create(data=new())
+    with Note.objects.get().data.open() as file:
+        assert file.read() == b"march"
+    assert len(large_objects() - before) == objects
+    note.data.delete()
+
+
+def test_a_reference_refuses_a_file_in_memory(documents, monkeypatch):
+    monkeypatch.setattr(documents._meta.get_field("data"), "storage", InMemoryStorage())
+    with pytest.raises(IntegrityError, match="is not present in table"):
+        documents.objects.create(data=new())
