@@ -47,16 +47,16 @@ class GatheringCursor(Cursor[Any]):
 
     def execute(self, *args: Any, **kwargs: Any) -> Self:
         gathered = BytesIO()
-        self._rows: list[tuple[bytes]] = []
+        self.rows: list[tuple[bytes]] = []
         for (piece,) in self.stream(*args, binary=True):
             gathered.write(piece or b"")
-            self._rows = [(b"",)]
-        if self._rows:
-            self._rows = [(gathered.getvalue(),)]
+            self.rows = [(b"",)]
+        if self.rows:
+            self.rows = [(gathered.getvalue(),)]
         return self
 
     def fetchone(self) -> Any:
-        return self._rows.pop() if self._rows else None
+        return self.rows.pop() if self.rows else None
 
 
 @contextmanager

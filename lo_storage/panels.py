@@ -13,6 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from . import catalogue, large_objects
+from .database import GatheringCursor
 
 # The library's statements by their text: {"insert into …": "create"}.
 STATEMENTS = {
@@ -22,57 +23,89 @@ STATEMENTS = {
     if name.isupper() and isinstance(text, str) and " " in text
 }
 
+BYTEA = 17  # The OID of the type.
+ROW = "<tr>" + 6 * "<td>{}</td>" + "</tr>"
+
 
 class LargeObjectsPanel(Panel):
-    """Each statement about a large object, with the object, the bytes sent and the time."""
+    """Each operation on a large object: which one, how many bytes, round trips and milliseconds.
+
+    What is sent after the response has begun, the pieces of a download, is not in it: the toolbar
+    has looked by then.
+    """
 
     title = "Large objects"
-    statements: list[tuple[str, str, int, float]]
+    # Of each operation: what, which object, bytes sent and received, milliseconds, round trips.
+    operations: list[list[Any]]
 
     @property
     def nav_subtitle(self) -> str:
-        statements = self.get_stats().get("statements", [])
-        milliseconds = sum(statement[3] for statement in statements)
-        return f"{len(statements)} round trips in {milliseconds:.1f} ms"
+        _, _, _, milliseconds, round_trips = self._totals()
+        return f"{round_trips} round trips in {milliseconds:.1f} ms"
 
     @property
     def content(self) -> SafeString:
-        rows = format_html_join(
-            "",
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            [
-                (what, which, size or "", f"{milliseconds:.2f} ms")
-                for what, which, size, milliseconds in self.get_stats().get("statements", [])
-            ],
-        )
+        operations = self.get_stats().get("operations", [])
         return format_html(
-            "<table><thead><tr><th>Statement</th><th>Object</th><th>Bytes sent</th><th>Time</th>"
-            "</tr></thead><tbody>{}</tbody></table>",
-            rows,
+            "<table><thead><tr><th>Operation</th><th>Object</th><th>Bytes sent</th>"
+            "<th>Bytes received</th><th>Time</th><th>Round trips</th></tr></thead>"
+            "<tbody>{}</tbody><tfoot>{}</tfoot></table>",
+            format_html_join("", ROW, map(_cells, operations)),
+            format_html(ROW, *_cells(["Total", *self._totals()])),
         )
 
     def enable_instrumentation(self) -> None:
-        self.statements = []
+        self.operations = []
         for connection in connections.all():
-            connection.execute_wrappers.append(self._time)
+            connection.execute_wrappers.append(self._watch)
 
     def disable_instrumentation(self) -> None:
         for connection in connections.all():
-            if self._time in connection.execute_wrappers:
-                connection.execute_wrappers.remove(self._time)
+            if self._watch in connection.execute_wrappers:
+                connection.execute_wrappers.remove(self._watch)
 
     def generate_stats(self, request: Any, response: Any) -> None:
-        self.record_stats({"statements": self.statements})
+        self.record_stats({"operations": self.operations})
 
-    def _time(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+    def _totals(self) -> list[Any]:
+        operations = self.get_stats().get("operations", [])
+        return ["", *(sum(operation[i] for operation in operations) for i in range(2, 6))]
+
+    def _watch(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         what = STATEMENTS.get(sql)
         if what is None:
             return execute(sql, params, many, context)
-        which = params.get("loid") or params.get("name") or params.get("original_name") or ""
+        name, received = "", 0
         start = perf_counter()
         try:
-            return execute(sql, params, many, context)
+            result = execute(sql, params, many, context)
+            name, received = _look_at(context["cursor"].cursor)
+            return result
         finally:
             milliseconds = (perf_counter() - start) * 1000
-            size = len(params.get("data", b""))
-            self.statements.append((what, str(which), size, milliseconds))
+            which = str(params.get("loid") or params.get("name") or name)
+            done = [len(params.get("data", b"")), received, milliseconds, 1]
+            if self.operations and self.operations[-1][:2] == [what, which]:
+                done = [a + b for a, b in zip(self.operations.pop()[2:], done, strict=True)]
+            self.operations.append([what, which, *done])
+
+
+def _look_at(cursor: Any) -> tuple[str, int]:
+    """Return the name of an object in a result, and how many bytes of content there are in it."""
+    if isinstance(cursor, GatheringCursor):
+        return "", sum(len(piece) for (piece,) in cursor.rows)
+    name, received = "", 0
+    result = cursor.pgresult
+    for column in range(result.nfields):
+        values = [result.get_value(row, column) for row in range(result.ntuples)]
+        if result.ftype(column) == BYTEA:
+            received += sum(len(value or b"") for value in values)
+        elif result.fname(column) == b"name" and values:
+            name = values[0].decode()
+    return name, received
+
+
+def _cells(operation: list[Any]) -> list[str]:
+    what, which, sent, received, milliseconds, round_trips = operation
+    sizes = [f"{size:,}" if size else "" for size in (sent, received)]
+    return [what, which, *sizes, f"{milliseconds:.2f} ms", f"{round_trips:,}"]

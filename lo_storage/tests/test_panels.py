@@ -1,6 +1,8 @@
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
+from lo_storage.large_objects import PIECE
 from lo_storage.storage import db_file_storage
 
 panels = pytest.importorskip("lo_storage.panels", reason="a project may have no debug toolbar")
@@ -19,22 +21,64 @@ class Toolbar:
         self.saved = stats
 
 
-@pytest.mark.django_db
-def test_it_shows_each_statement_with_object_bytes_and_time(save):
+@pytest.fixture
+def panel(db):
     panel = panels.LargeObjectsPanel(Toolbar(), None)
     panel.enable_instrumentation()
+    yield panel
+    panel.disable_instrumentation()
+
+
+def operations(panel):
+    """What it has to show, without the times."""
+    panel.disable_instrumentation()
+    panel.generate_stats(None, None)
+    return [(*row[:4], row[5]) for row in panel.get_stats()["operations"]]
+
+
+def test_it_shows_each_operation_with_object_bytes_and_round_trips(panel, save):
     name = save(b"12345", "<march>.txt")
     db_file_storage.exists(name)
+    with db_file_storage.open(name) as file:
+        file.read()
     with connection.cursor() as cursor:
         cursor.execute("select 1")
-    panel.disable_instrumentation()
-    panel.disable_instrumentation()
-    db_file_storage.exists(name)
-    panel.generate_stats(None, None)
-    statements = panel.get_stats()["statements"]
-    assert [statement[:3] for statement in statements] == [
-        ("create", "<march>.txt", 5),
-        ("find", name, 0),
+    loid = str(file.file.loid)
+    assert operations(panel) == [
+        ("create", name, 5, 0, 1),
+        ("find", name, 0, 0, 1),
+        ("open", loid, 0, 5, 1),
     ]
-    assert panel.nav_subtitle.startswith("2 round trips in ")
-    assert "<td>create</td><td>&lt;march&gt;.txt</td><td>5</td>" in panel.content
+    assert panel.nav_subtitle.startswith("3 round trips in ")
+    assert f"<td>create</td><td>{name}</td><td>5</td><td></td>" in panel.content
+    assert "<tfoot><tr><td>Total</td><td></td><td>5</td><td>5</td>" in panel.content
+
+
+def test_it_counts_the_round_trips_of_one_operation_together(panel, save):
+    name = save(bytes(3 * PIECE))
+    loid = name.partition(".")[0]
+    with db_file_storage.open(name) as file:
+        assert len(file.read()) == 3 * PIECE
+        assert sum(map(len, file.chunks())) == 3 * PIECE
+    assert operations(panel) == [
+        ("create", name, PIECE, 0, 1),
+        ("write", loid, 2 * PIECE, 0, 2),
+        ("complete", loid, 0, 0, 1),
+        ("open", loid, 0, 0, 1),
+        ("read", loid, 0, 6 * PIECE, 5),
+    ]
+
+
+def test_a_statement_that_fails_is_shown(panel):
+    with connection.cursor() as cursor:
+        cursor.execute("alter table lo_storage_largeobject rename to elsewhere")
+    with pytest.raises(ImproperlyConfigured):
+        db_file_storage.exists("1.txt")
+    assert operations(panel) == [("find", "1.txt", 0, 0, 1)]
+
+
+def test_without_instrumentation_it_shows_nothing(panel, save):
+    panel.disable_instrumentation()
+    save()
+    assert operations(panel) == []
+    assert panel.nav_subtitle == "0 round trips in 0.0 ms"
