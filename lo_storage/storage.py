@@ -110,13 +110,13 @@ class DbFileStorage(Storage):
         return name
 
     def _open(self, name: str, mode: str = "rb") -> DbFile:
+        name = os.fspath(name)
         file = self._find_and_open(name, mode)
         if file.mode[0] == "w":
             file.truncate()
         return DbFile(cast(IO[bytes], file), name)
 
     def _find_and_open(self, name: str, mode: str) -> DbFileIO:
-        name = os.fspath(name)
         loid = catalogue.loid_of(name) or 0
         reader, writer = db_for_read(self.alias), db_for_write(self.alias)
         # A replica may lag behind.

@@ -15,6 +15,8 @@ from django.urls import path
 
 from .models import Picture, PictureOnDisk
 
+pytestmark = pytest.mark.django_db
+
 site = admin.AdminSite("pictures")
 site.register([Picture, PictureOnDisk])
 urlpatterns = [path("admin/", site.urls)]
@@ -34,8 +36,12 @@ def upload(data=b"march", name="march.txt"):
     return SimpleUploadedFile(name, data)
 
 
-@pytest.fixture(params=[PictureOnDisk, Picture])
-def model(request, transactional_db, settings, tmp_path):
+# Ours in autocommit: each change of a file has to be a transaction by itself.
+autocommit = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(params=[PictureOnDisk, pytest.param(Picture, marks=autocommit)])
+def model(request, db, settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
     settings.MEDIA_URL = "/media/"
     settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "lo_storage.tests"]
@@ -90,12 +96,12 @@ def test_no_file(model):
 
 
 def test_a_file_that_has_no_name(model):
-    with pytest.raises(FieldError, match="must have the name attribute"):
+    with pytest.raises(FieldError, match="must have the name attribute"), transaction.atomic():
         model.objects.create(data=ContentFile(b"x"))
 
 
 def test_a_name_that_leads_elsewhere(model):
-    with pytest.raises(SuspiciousFileOperation):
+    with pytest.raises(SuspiciousFileOperation), transaction.atomic():
         model.objects.create(data=file(name="../march.txt"))
     assert not model.objects.exists()
 
