@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
+from django.apps import apps
 from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.db import IntegrityError, connection, connections, transaction
@@ -254,3 +255,20 @@ def test_the_log_never_holds_the_content(alias, caplog):
     assert "lo_put" in logged
     assert "secret" not in logged
     assert b"secret".hex() not in logged
+
+
+def test_where_migrations_are_off(transactional_db, settings):
+    """As by pytest's --nomigrations: the database enforces all the same, after a second run too."""
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "lo_storage.tests"]
+    settings.MIGRATION_MODULES = {app.label: None for app in apps.get_app_configs()}
+    with another_database() as database, added_alias("other", **database) as alias:
+        settings.PG_LO_STORAGE_DB_FOR_READ = settings.PG_LO_STORAGE_DB_FOR_WRITE = alias
+        for _ in range(2):
+            call_command("migrate", run_syncdb=True, database=alias, verbosity=0)
+        documents = Document.objects.using(alias)
+        documents.create(data=content())
+        with pytest.raises(IntegrityError):
+            documents.create(data="4294967295.txt")
+        assert len(numbers(alias)) == 1
+        documents.update(data=None)
+        assert numbers(alias) == set()
