@@ -46,12 +46,13 @@ class LargeObjectsPanel(Panel):
     @property
     def content(self) -> SafeString:
         operations = self.get_stats().get("operations", [])
+        if not operations:
+            return SafeString("<p>This request used no large object.</p>")
         return format_html(
             "<table><thead><tr><th>Operation</th><th>Object</th><th>Bytes sent</th>"
             "<th>Bytes received</th><th>Time</th><th>Round trips</th></tr></thead>"
-            "<tbody>{}</tbody><tfoot>{}</tfoot></table>",
-            format_html_join("", ROW, map(_cells, operations)),
-            format_html(ROW, *_cells(["Total", *self._totals()])),
+            "<tbody>{}</tbody></table>",
+            format_html_join("", ROW, map(_cells, [*operations, ["Total", *self._totals()]])),
         )
 
     def enable_instrumentation(self) -> None:
