@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import NamedTuple, cast
 
-from .large_objects import MAX_SIZE, ROW, Buffer, Cursor, check_end, existing
+from .large_objects import MAX_SIZE, ROW, Buffer, Cursor, bytes_of, check_end, existing
 
 TABLE = "lo_storage_largeobject"
 MAX_OID = 2**32 - 1
@@ -244,10 +244,7 @@ def complete(cursor: Cursor, loid: int, size: int, sha256: str) -> None:
 def read(cursor: Cursor, loid: int, offset: int, end: int) -> Iterator[bytes]:
     """Yield the content from `offset` to `end` as it was at one moment, in pieces of 256 KiB."""
     cursor.execute(READ, {"loid": loid, "offset": offset, "end": end, "row": ROW})
-    row = existing([row] if (row := cursor.fetchone()) else [], loid)
-    while row:
-        yield row[0] or b""
-        row = cursor.fetchone()
+    return bytes_of(cursor, loid)
 
 
 def read_version(

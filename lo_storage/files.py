@@ -280,14 +280,9 @@ class DbFileIO(io.RawIOBase):
 
     def _pieces(self, end: int, cursor_class: type[Cursor[Any]] = Cursor) -> Iterator[bytes]:
         start, end = min(self._position, MAX_SIZE), min(end, MAX_SIZE)
-        if self._stored_name:
-            with cursor(self._alias, cursor_class) as c:
-                yield from catalogue.read(c, self._loid, start, end)
-        else:
-            with cursor(self._alias) as c:
-                end = min(end, large_objects.size(c, self._loid))
-                for piece in range(start, end, PIECE):
-                    yield large_objects.read(c, self._loid, piece, min(PIECE, end - piece))
+        read = catalogue.read if self._stored_name else large_objects.read_pieces
+        with cursor(self._alias, cursor_class) as c:
+            yield from read(c, self._loid, start, end)
 
     def _write_piece(self, c: Any, data: Buffer) -> None:
         if not self._stored_name:

@@ -1,19 +1,27 @@
 """Large objects over a psycopg 3 cursor, without Django (PostgreSQL, chapter "Large Objects").
 
+It needs psycopg and nothing else, and a cursor that binds on the server and asks for binary
+results, as psycopg's own does with `binary=True`::
+
+    import psycopg
+    from lo_storage import large_objects
+
+    with psycopg.connect() as connection, connection.cursor(binary=True) as cursor:
+        loid = large_objects.create(cursor, b"hello")
+        large_objects.write(cursor, loid, 5, b", world")
+        assert large_objects.size(cursor, loid) == 12
+        for piece in large_objects.read_pieces(cursor, loid, 0):
+            print(piece)
+        large_objects.unlink(cursor, loid)
+
 Nothing here keeps a server-side descriptor: one that outlives its transaction may be given again,
-to another object. Each call names the object by its OID and is one round trip::
-
-    with psycopg.connect(...) as connection, connection.cursor(binary=True) as cursor:
-        loid = create(cursor, b"hello")
-        write(cursor, loid, 5, b", world")
-        assert read(cursor, loid, 0, 100) == b"hello, world"
-
-An object that does not exist raises `FileNotFoundError` without an error on the server, so the
-caller's transaction stays usable.
+to another object. Each call names the object by its OID and is one round trip. An object that does
+not exist raises `FileNotFoundError` without an error on the server, so the caller's transaction
+stays usable.
 """
 
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, LiteralString, Protocol, cast
 
 type Buffer = bytes | bytearray | memoryview
@@ -47,6 +55,25 @@ READ = """
     select lo_get(oid, %(offset)s, %(length)s)
       from pg_largeobject_metadata
      where oid = %(loid)s::oid
+"""
+
+# The descriptor for the size is opened, used and closed in this statement, which has one snapshot.
+READ_PIECES = """
+    with opened as materialized (
+        select oid, lo_open(oid, x'40000'::int) as fd
+          from pg_largeobject_metadata
+         where oid = %(loid)s::oid
+    ), measured as materialized (
+        select oid, fd, lo_lseek64(fd, 0, 2) as size from opened
+    ), closed as materialized (
+        select oid, size, lo_close(fd) from measured
+    )
+    select lo_get(oid, piece, least(%(row)s, %(end)s::bigint - piece)::int)
+      from closed
+      left join generate_series(
+               %(offset)s::bigint, least(%(end)s::bigint, size) - 1, %(row)s::bigint
+           ) as piece on true
+     order by piece
 """
 
 SIZE = """
@@ -94,6 +121,12 @@ def read(cursor: Cursor, loid: int, offset: int, length: int) -> bytes:
     return cast(bytes, data)
 
 
+def read_pieces(cursor: Cursor, loid: int, offset: int, end: int = MAX_SIZE) -> Iterator[bytes]:
+    """Yield the content from `offset` to `end` as it was at one moment, in pieces of 256 KiB."""
+    cursor.execute(READ_PIECES, {"loid": loid, "offset": offset, "end": end, "row": ROW})
+    return bytes_of(cursor, loid)
+
+
 def size(cursor: Cursor, loid: int) -> int:
     """Return the number of bytes; a hole counts, as it does in a sparse file."""
     cursor.execute(SIZE, {"loid": loid})
@@ -132,3 +165,12 @@ def existing(rows: Sequence[Any], loid: int) -> Any:
     if not rows:
         raise FileNotFoundError(errno.ENOENT, "no such large object", str(loid))
     return rows[0]
+
+
+def bytes_of(cursor: Cursor, loid: int) -> Iterator[bytes]:
+    """Yield the rows of a result of bytes, of which an object that exists has one, or NULL."""
+    row = cursor.fetchone()
+    existing([row] if row else [], loid)
+    while row:
+        yield row[0] or b""
+        row = cursor.fetchone()

@@ -9,6 +9,7 @@ from typing import Any
 
 from debug_toolbar.panels import Panel
 from django.db import connections
+from django.template.defaultfilters import pluralize
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -41,7 +42,7 @@ class LargeObjectsPanel(Panel):
     @property
     def nav_subtitle(self) -> str:
         _, _, _, milliseconds, round_trips = self._totals()
-        return f"{round_trips} round trips in {milliseconds:.1f} ms"
+        return f"{round_trips} round trip{pluralize(round_trips)} in {milliseconds:.1f} ms"
 
     @property
     def content(self) -> SafeString:

@@ -1,9 +1,16 @@
 """The lowest module, over a plain psycopg cursor."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
 import pytest
 
+import lo_storage
 from lo_storage import large_objects
-from lo_storage.large_objects import MAX_SIZE
+from lo_storage.large_objects import MAX_SIZE, ROW
 
 
 @pytest.fixture
@@ -71,3 +78,35 @@ def test_the_end_of_a_large_object(cursor):
     large_objects.truncate(cursor, loid, MAX_SIZE)
     large_objects.write(cursor, loid, MAX_SIZE - 1, b"x")
     assert large_objects.read(cursor, loid, MAX_SIZE - 1, 10) == b"x"
+
+
+def test_long_content_comes_in_pieces_of_one_moment(cursor):
+    content = os.urandom(2 * ROW + 5)
+    loid = large_objects.create(cursor, content)
+    pieces = large_objects.read_pieces(cursor, loid, 0)
+    assert [len(piece) for piece in pieces] == [ROW, ROW, 5]
+    assert b"".join(large_objects.read_pieces(cursor, loid, 3, ROW + 7)) == content[3 : ROW + 7]
+    assert b"".join(large_objects.read_pieces(cursor, loid, 3 * ROW)) == b""
+
+
+def test_without_django_the_example_of_the_docstring_runs(other_session):
+    _, _, example = large_objects.__doc__.partition("::\n\n")
+    example, _, _ = example.partition("\n\nNothing here")
+    info = other_session.info
+    environment = {key: value for key, value in os.environ.items() if "DJANGO" not in key}
+    environment |= {
+        "PGHOST": info.host,
+        "PGPORT": str(info.port),
+        "PGUSER": info.user,
+        "PGPASSWORD": info.password,
+        "PGDATABASE": info.dbname,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", f"{dedent(example)}\nimport sys\nprint('django' in sys.modules)"],
+        cwd=Path(lo_storage.__file__).parent.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("b'hello, world'\nFalse\n", "")
