@@ -1,0 +1,290 @@
+"""A server that is killed, and one whose disk is full: what was committed is there, no more."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+import psycopg
+import pytest
+from django.core.files.base import ContentFile
+from django.core.management import call_command
+from django.db import OperationalError, connections, transaction
+from psycopg import errors
+
+from config import postgres
+from lo_storage import catalogue
+from lo_storage.tests.models import Document
+
+ALIAS = "thrown_away"
+# What a process has written survives it without fsync, too: no test here cuts the power.
+OPTIONS = "-c fsync=off -c min_wal_size=32MB"
+documents = Document.objects.using(ALIAS)
+
+
+class Server:
+    """A PostgreSQL of these tests' own, to which Django connects by the alias `ALIAS`."""
+
+    def __init__(self, directory, socket):
+        self.server = postgres._Server(directory, postgres._programs())
+        self.server.initialise()
+        self.data, self.log, self.socket = self.server.data, directory / "log", socket
+        self.log.touch()
+        self.own(self.log)
+        self.own(self.socket)
+
+    def own(self, path):
+        os.chown(path, self.server.uid, self.server.gid)
+
+    def start(self):
+        self._pg_ctl("start", f"--options=-k {self.socket} {OPTIONS}", f"--log={self.log}")
+
+    def stop(self, mode):
+        self._pg_ctl("stop", f"--mode={mode}")
+
+    def _pg_ctl(self, *arguments):
+        self.server.run("pg_ctl", *arguments, f"--pgdata={self.data}")
+
+    def use(self, database):
+        """Let the alias go to a database."""
+        self.database = database
+        connections[ALIAS].close()
+        connections[ALIAS].settings_dict["NAME"] = database
+
+    def make_tables(self):
+        call_command("migrate", "lo_storage", database=ALIAS, verbosity=0)
+        with connections[ALIAS].schema_editor() as editor:
+            editor.create_model(Document)
+
+    def connect(self, user="app"):
+        return psycopg.connect(host=self.socket, dbname=self.database, user=user, autocommit=True)
+
+    def wait_until_it_answers(self):
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with suppress(psycopg.OperationalError), self.connect():
+                return
+        pytest.fail(self.log.read_text()[-2000:])
+
+    def stored(self):
+        """Return the content of each file, by the title of its row, once nothing else is there."""
+        with self.connect("postgres") as session:  # who may read pg_largeobject
+            rows = session.execute(
+                "select title, loid, lo_get(loid) from lo_storage_tests_document"
+                "  left join lo_storage_largeobject on name = data"
+            ).fetchall()
+            loids = {(loid,) for _, loid, _ in rows}
+            for numbers in (
+                "select loid from lo_storage_largeobject",
+                "select oid from pg_largeobject_metadata",
+                "select loid from pg_largeobject",
+            ):
+                assert set(session.execute(numbers)) == loids
+        return {title: content for title, _, content in rows}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory, django_db_blocker):
+    with (
+        tempfile.TemporaryDirectory(prefix="postgres-", dir="/tmp") as socket,  # a short path
+        django_db_blocker.unblock(),
+    ):
+        server = Server(tmp_path_factory.mktemp("server"), socket)
+        server.start()
+        connections[ALIAS] = connections["default"].copy(ALIAS)
+        connections[ALIAS].settings_dict |= {"HOST": socket, "PORT": "5432", "USER": "app"}
+        server.use("app")
+        server.make_tables()
+        yield server
+        connections[ALIAS].close()
+        del connections[ALIAS]
+        server.stop("immediate")
+
+
+@pytest.fixture
+def server(running, django_db_blocker, settings):
+    settings.PG_LO_STORAGE_DB_FOR_READ = settings.PG_LO_STORAGE_DB_FOR_WRITE = ALIAS
+    with django_db_blocker.unblock():
+        yield running
+        connections[ALIAS].close()
+        documents.delete()
+        connections[ALIAS].close()
+        assert running.stored() == {}
+
+
+def create(title, content):
+    documents.create(title=title, data=ContentFile(content, "a.bin"))
+
+
+def change():
+    create("created", b"new")
+    replaced = documents.get(title="replaced")
+    replaced.data = ContentFile(b"new" * 1_000_000, "a.bin")
+    replaced.save()
+    documents.filter(title="deleted").delete()
+
+
+def stop_immediately(server):
+    server.stop("immediate")
+    server.start()
+
+
+def kill_a_backend(server):
+    """As the kernel does when memory runs out: the server ends every session and recovers."""
+    with server.connect() as session:
+        os.kill(session.info.backend_pid, signal.SIGKILL)
+        with pytest.raises(psycopg.OperationalError):
+            session.execute("select 1")
+    server.wait_until_it_answers()
+
+
+@pytest.mark.parametrize("crash", [stop_immediately, kill_a_backend])
+def test_a_crash_keeps_what_was_committed_and_nothing_else(server, crash):
+    before = {title: os.urandom(3_000_000) for title in ("kept", "replaced", "deleted")}
+    for title, content in before.items():
+        create(title, content)
+    with pytest.raises(OperationalError), transaction.atomic(using=ALIAS):  # noqa: PT012
+        change()
+        with connections[ALIAS].cursor() as cursor:
+            cursor.execute("set constraints all immediate")
+            crash(server)
+            cursor.execute("select 1")
+    assert server.stored() == before
+    with transaction.atomic(using=ALIAS):
+        change()
+    crash(server)
+    after = {"kept": before["kept"], "replaced": b"new" * 1_000_000, "created": b"new"}
+    assert server.stored() == after
+
+
+def test_a_crash_while_many_commit(server):
+    """What was said to be committed is there, and of the rest all or nothing."""
+    begun, committed = {}, set()
+
+    def commit_until_the_crash(writer):
+        with server.connect() as session, session.cursor(binary=True) as cursor:
+            for number in range(1_000_000):
+                title = f"{writer} {number}"
+                begun[title] = os.urandom(20_000)
+                with session.transaction():
+                    _, name = catalogue.create(cursor, begun[title], "a.bin")
+                    cursor.execute(
+                        "insert into lo_storage_tests_document (title, data) values (%s, %s)",
+                        [title, name],
+                    )
+                committed.add(title)
+
+    with ThreadPoolExecutor() as pool:
+        writers = [pool.submit(commit_until_the_crash, writer) for writer in range(4)]
+        while len(committed) < 100 and not any(writer.done() for writer in writers):
+            pass
+        server.stop("immediate")
+    assert {type(writer.exception()) for writer in writers} <= {
+        errors.AdminShutdown,
+        errors.CrashShutdown,
+        psycopg.OperationalError,
+    }
+    server.start()
+    stored = server.stored()
+    assert stored.keys() >= committed
+    assert stored == {title: begun[title] for title in stored}
+
+
+@contextmanager
+def small_disk(server, directory, size):
+    directory.mkdir()
+    try:
+        mount("--types=tmpfs", f"--options=size={size}", "tmpfs", directory)
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"this user may not mount a small disk: {error.stderr.strip()}")
+    try:
+        server.own(directory)
+        yield directory
+    finally:
+        # A server that a failed test left may still use it.
+        subprocess.run(["umount", "--lazy", directory], check=True)
+
+
+def mount(*arguments):
+    subprocess.run(["mount", *arguments], check=True, capture_output=True, text=True)
+
+
+@pytest.fixture
+def small_database(server, tmp_path):
+    """A database whose files lie on a small disk of their own, and its large objects there, too."""
+    with (
+        small_disk(server, tmp_path / "disk", "24m") as disk,
+        server.connect("postgres") as session,
+    ):
+        session.execute(f"create tablespace small location '{disk}'")
+        session.execute("create database small owner app tablespace small")
+        server.use("small")
+        server.make_tables()
+        yield server
+        server.use("app")
+        session.execute("drop database small with (force)")
+        session.execute("drop tablespace small")
+
+
+def vacuum(server):
+    """As autovacuum does, after some time."""
+    with server.connect("postgres") as session:
+        session.execute("vacuum pg_largeobject")
+
+
+def test_a_full_disk_refuses_a_file_and_takes_a_smaller_one(small_database):
+    server = small_database
+    create("replaced", b"old" * 1_000_000)
+    before = server.stored()
+    vacuum(server)
+    replaced = documents.get(title="replaced")
+    for _ in range(2):
+        replaced.data = ContentFile(os.urandom(20_000_000), "a.bin")
+        with pytest.raises(OperationalError, match="No space left on device") as caught:
+            replaced.save()
+        assert type(caught.value.__cause__) is errors.DiskFull
+        assert server.stored() == before
+    vacuum(server)
+    replaced.data = ContentFile(b"new" * 1_000_000, "a.bin")
+    replaced.save()
+    assert server.stored() == {"replaced": b"new" * 1_000_000}
+
+
+@pytest.fixture
+def small_log(server, tmp_path):
+    """A small disk with the write-ahead log, which has no room to grow."""
+    server.stop("fast")
+    log, elsewhere = server.data / "pg_wal", server.data / "pg_wal.elsewhere"
+    log.rename(elsewhere)
+    size = sum(file.stat().st_size for file in elsewhere.rglob("*"))
+    with small_disk(server, tmp_path / "disk", size + 1_000_000) as disk:
+        subprocess.run(["cp", "-a", f"{elsewhere}/.", disk], check=True)
+        log.symlink_to(disk)
+        server.start()
+        yield disk
+        server.stop("fast")
+        log.unlink()
+        shutil.rmtree(elsewhere)
+        subprocess.run(["cp", "-a", disk, log], check=True)
+    server.start()
+
+
+def test_a_full_disk_of_the_log_stops_the_server_and_loses_nothing(server, small_log):
+    """PostgreSQL does not go on without its log. With room for it, it does."""
+    create("kept", b"kept")
+    # The session ends with the server, so that this is all that the client learns.
+    with pytest.raises(OperationalError):
+        create("too large", os.urandom(80_000_000))
+    connections[ALIAS].close()
+    with suppress(postgres.StartError):  # it has stopped already, or is about to
+        server.stop("immediate")
+    assert "PANIC:  could not write to file" in server.log.read_text()
+    mount("--options=remount,size=1g", small_log)
+    server.start()
+    assert server.stored() == {"kept": b"kept"}
+    create("created", b"created")
+    assert server.stored() == {"kept": b"kept", "created": b"created"}
