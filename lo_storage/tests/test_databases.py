@@ -11,11 +11,13 @@ from django.apps import apps
 from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.db import IntegrityError, connection, connections, transaction
+from django.test import RequestFactory
 from psycopg import sql
 
 from lo_storage import columns
 from lo_storage.models import LargeObject
 from lo_storage.storage import DbFileIO, DbFileStorage, db_file_storage
+from lo_storage.views import db_serve
 
 from .models import Attachment, Document
 from .test_commands import run
@@ -146,6 +148,8 @@ def test_the_life_of_a_file(alias):
     with Document.objects.get().data.open() as file:
         assert file.read() == b"x" * 2 * MiB + b"y"
         assert file.size == 2 * MiB + 1
+    response = db_serve(RequestFactory().get("/"), name)
+    assert b"".join(response) == b"x" * 2 * MiB + b"y"
     with transaction.atomic(using=alias), document.data.open("r+b") as file:
         file.seek(2 * MiB)
         file.write(b"zz")
@@ -227,6 +231,25 @@ def test_two_databases_by_alias(alias, settings):
     assert there.open(theirs).read() == b"Theirs"
     there.delete(theirs)
     assert (numbers("default"), numbers(alias)) == ({here.entry(ours).loid}, set())
+
+
+@pytest.mark.parametrize("alias", ["another database"], indirect=True)
+def test_reading_in_one_database_and_writing_in_the_other(alias, settings):
+    """What the first one lacks is found in the second, and opened there again."""
+    settings.PG_LO_STORAGE_DB_FOR_READ = "default"
+    theirs = db_file_storage.save("a.txt", content(b"theirs"))
+    assert (numbers("default"), len(numbers(alias))) == (set(), 1)
+    file = db_file_storage.open(theirs)
+    file.close()
+    assert file.open().read() == b"theirs"
+    with transaction.atomic(using=alias):
+        file.open("r+b").write(b"T")
+    assert file.open("rb").read() == b"Theirs"
+    ours = DbFileStorage(alias="default").save("a.txt", content(b"ours"))
+    with db_file_storage.open(ours) as file:
+        assert file.read() == b"ours"
+        with transaction.atomic(using=alias), pytest.raises(FileNotFoundError):
+            db_file_storage.open(ours, "r+b")
 
 
 @pytest.mark.parametrize("alias", ["another database"], indirect=True)

@@ -115,6 +115,13 @@ def test_pieces_of_any_size_are_saved(storage, size, piece):
     assert read(storage, storage.save("x.bin", content)) == data
 
 
+def test_a_stored_file_is_saved_as_another(storage):
+    data = os.urandom(3 * MiB + 5)
+    with storage.open(storage.save("x.bin", ContentFile(data))) as file:
+        file.seek(7)
+        assert read(storage, storage.save("copy.bin", file)) == data
+
+
 def test_content_is_saved_from_its_beginning_and_left_open(storage):
     content = File(io.BytesIO(DATA))
     content.seek(5)
@@ -232,6 +239,14 @@ def test_a_file_is_opened_again(storage, name):
     assert file.size == len(DATA)
     with file.open() as again:
         assert again.read() == DATA
+
+
+def test_text_is_read_and_written_through_a_wrapper(storage, name):
+    with io.TextIOWrapper(storage.open(name), "utf-8", newline="") as file:
+        assert file.readlines() == DATA.decode().splitlines(keepends=True)
+    with io.TextIOWrapper(storage.open(name, "wb"), "utf-8", newline="\r\n") as file:
+        file.write("grün\n")
+    assert read(storage, name) == "grün\r\n".encode()
 
 
 def test_what_is_not_there(storage, name):

@@ -1,5 +1,6 @@
 import hashlib
 import os
+import re
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -136,6 +137,21 @@ def test_opening_what_does_not_exist_leaves_the_transaction_usable(save):
         with pytest.raises(FileNotFoundError, match="no such file in the large object catalogue"):
             db_file_storage.open("4294967295.pdf")
         assert db_file_storage.exists(save())
+
+
+@pytest.mark.parametrize("mode", ["rb", "r+b", "wb", "w+b", "ab", "a+b"])
+def test_opening_creates_nothing(mode, large_objects):
+    """Not where Django's would: PostgreSQL gives the names."""
+    before = large_objects()
+    with pytest.raises(FileNotFoundError):
+        db_file_storage.open("4294967295.pdf", mode)
+    assert large_objects() == before
+
+
+@pytest.mark.parametrize("mode", ["r", "w", "rt", "a+"])
+def test_text_modes_are_refused(save, mode):
+    with pytest.raises(ValueError, match=f"invalid mode: '{re.escape(mode)}'"):
+        db_file_storage.open(save(), mode)
 
 
 def test_another_application_s_large_object_is_out_of_reach(large_objects):
