@@ -1,5 +1,7 @@
 """File and row are one transaction, also where the caller has none: all tests are in autocommit."""
 
+import io
+
 import pytest
 from django.apps import apps
 from django.core.exceptions import SuspiciousFileOperation
@@ -128,9 +130,16 @@ def test_a_file_has_no_path(documents):
         documents.objects.create(data=new()).data.path  # noqa: B018
 
 
+def test_a_file_is_read_as_text(documents):
+    document = documents.objects.create(data=new("grün\nrot\n".encode()))
+    with io.TextIOWrapper(document.data.open(), "utf-8") as text:
+        assert list(text) == ["grün\n", "rot\n"]
+    assert document.data.closed
+
+
 def test_a_batch_of_which_one_row_is_refused_leaves_no_file(documents, large_objects):
     taken = documents.objects.create()
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError), transaction.atomic():
         documents.objects.bulk_create([documents(data=new()), documents(pk=taken.pk, data=new())])
     assert large_objects() == set()
 

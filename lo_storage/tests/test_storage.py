@@ -170,7 +170,9 @@ def test_another_application_s_large_object_is_out_of_reach(large_objects):
 def test_open_to_write_empties_and_to_append_does_not(save):
     name = save(b"old")
     with db_file_storage.open(name, "ab") as file:
+        assert file.size == 3
         file.write(b"er")
+        assert file.size == 5
     assert db_file_storage.open(name).read() == b"older"
     with db_file_storage.open(name, "wb") as file:
         file.write(b"x")
