@@ -4,15 +4,12 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import psycopg
 import pytest
 from django.core.files.base import ContentFile
-from django.core.management import call_command
 from django.db import OperationalError, connections, transaction
 from psycopg import errors
 
@@ -20,100 +17,9 @@ from config import postgres
 from lo_storage import catalogue
 from lo_storage.tests.models import Document
 
-ALIAS = "thrown_away"
-# What a process has written survives it without fsync, too: no test here cuts the power.
-OPTIONS = "-c fsync=off -c min_wal_size=32MB"
+from .conftest import ALIAS
+
 documents = Document.objects.using(ALIAS)
-
-
-class Server:
-    """A PostgreSQL of these tests' own, to which Django connects by the alias `ALIAS`."""
-
-    def __init__(self, directory, socket):
-        self.server = postgres._Server(directory, postgres._programs())
-        self.server.initialise()
-        self.data, self.log, self.socket = self.server.data, directory / "log", socket
-        self.log.touch()
-        self.own(self.log)
-        self.own(self.socket)
-
-    def own(self, path):
-        os.chown(path, self.server.uid, self.server.gid)
-
-    def start(self):
-        self._pg_ctl("start", f"--options=-k {self.socket} {OPTIONS}", f"--log={self.log}")
-
-    def stop(self, mode):
-        self._pg_ctl("stop", f"--mode={mode}")
-
-    def _pg_ctl(self, *arguments):
-        self.server.run("pg_ctl", *arguments, f"--pgdata={self.data}")
-
-    def use(self, database):
-        """Let the alias go to a database."""
-        self.database = database
-        connections[ALIAS].close()
-        connections[ALIAS].settings_dict["NAME"] = database
-
-    def make_tables(self):
-        call_command("migrate", "lo_storage", database=ALIAS, verbosity=0)
-        with connections[ALIAS].schema_editor() as editor:
-            editor.create_model(Document)
-
-    def connect(self, user="app"):
-        return psycopg.connect(host=self.socket, dbname=self.database, user=user, autocommit=True)
-
-    def wait_until_it_answers(self):
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            with suppress(psycopg.OperationalError), self.connect():
-                return
-        pytest.fail(self.log.read_text()[-2000:])
-
-    def stored(self):
-        """Return the content of each file, by the title of its row, once nothing else is there."""
-        with self.connect("postgres") as session:  # who may read pg_largeobject
-            rows = session.execute(
-                "select title, loid, lo_get(loid) from lo_storage_tests_document"
-                "  left join lo_storage_largeobject on name = data"
-            ).fetchall()
-            loids = {(loid,) for _, loid, _ in rows}
-            for numbers in (
-                "select loid from lo_storage_largeobject",
-                "select oid from pg_largeobject_metadata",
-                "select loid from pg_largeobject",
-            ):
-                assert set(session.execute(numbers)) == loids
-        return {title: content for title, _, content in rows}
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory, django_db_blocker):
-    with (
-        tempfile.TemporaryDirectory(prefix="postgres-", dir="/tmp") as socket,  # a short path
-        django_db_blocker.unblock(),
-    ):
-        server = Server(tmp_path_factory.mktemp("server"), socket)
-        server.start()
-        connections[ALIAS] = connections["default"].copy(ALIAS)
-        connections[ALIAS].settings_dict |= {"HOST": socket, "PORT": "5432", "USER": "app"}
-        server.use("app")
-        server.make_tables()
-        yield server
-        connections[ALIAS].close()
-        del connections[ALIAS]
-        server.stop("immediate")
-
-
-@pytest.fixture
-def server(running, django_db_blocker, settings):
-    settings.PG_LO_STORAGE_DB_FOR_READ = settings.PG_LO_STORAGE_DB_FOR_WRITE = ALIAS
-    with django_db_blocker.unblock():
-        yield running
-        connections[ALIAS].close()
-        documents.delete()
-        connections[ALIAS].close()
-        assert running.stored() == {}
 
 
 def create(title, content):
@@ -159,6 +65,26 @@ def test_a_crash_keeps_what_was_committed_and_nothing_else(server, crash):
     crash(server)
     after = {"kept": before["kept"], "replaced": b"new" * 1_000_000, "created": b"new"}
     assert server.stored() == after
+
+
+@pytest.mark.parametrize("decision", ["commit", "rollback"])
+def test_a_prepared_transaction_waits_through_a_crash(server, decision):
+    for title in ("replaced", "deleted"):
+        create(title, b"old")
+    transaction.set_autocommit(False, using=ALIAS)
+    change()
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute("prepare transaction 'change'")
+    stop_immediately(server)
+    assert server.stored() == {"replaced": b"old", "deleted": b"old"}
+    connections[ALIAS].close()
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(f"{decision} prepared 'change'")
+    assert server.stored() == (
+        {"created": b"new", "replaced": b"new" * 1_000_000}
+        if decision == "commit"
+        else {"replaced": b"old", "deleted": b"old"}
+    )
 
 
 def test_a_crash_while_many_commit(server):

@@ -144,6 +144,14 @@ def constraints_checked_before_each_statement():
         change()
 
 
+def constraints_checked_in_a_savepoint_that_is_rolled_back():
+    """What the check has unlinked is back, and checked again at COMMIT."""
+    with transaction.atomic():
+        change()
+        with undone():
+            sql("set constraints all immediate")
+
+
 def a_statement_that_failed_in_a_savepoint():
     with transaction.atomic():
         change()
@@ -161,6 +169,7 @@ def a_statement_that_failed_in_a_savepoint():
         savepoints_released_and_the_one_beside_them_rolled_back,
         constraints_checked_in_the_middle,
         constraints_checked_before_each_statement,
+        constraints_checked_in_a_savepoint_that_is_rolled_back,
         a_statement_that_failed_in_a_savepoint,
     ],
 )
