@@ -43,14 +43,19 @@ FIND = """
 NAMES = "select name from lo_storage_largeobject order by loid"
 
 OPEN = """
-    select coalesce(entry.name, ''),
+    select coalesce(entry.name, ''), entry.created_at,
            case when entry.size < %(ahead)s then lo_get(object.oid, 0, %(ahead)s) end
       from pg_largeobject_metadata object
       left join lo_storage_largeobject entry on entry.loid = object.oid
      where object.oid = %(loid)s::oid
 """
 
-SIZE = "select size from lo_storage_largeobject where loid = %(loid)s::oid"
+# A number is given again, to another object, which has another time: with `created_at` a statement
+# finds that one object alone.
+SIZE = """
+    select size from lo_storage_largeobject
+     where loid = %(loid)s::oid and created_at = coalesce(%(created_at)s::timestamptz, created_at)
+"""
 
 CREATE = """
     with object as materialized (
@@ -61,7 +66,7 @@ CREATE = """
     select loid, loid::text || %(suffix)s::text, %(original_name)s::text,
            length(%(data)b), %(sha256)s::text, 1, clock_timestamp(), clock_timestamp()
       from object
- returning loid, name
+ returning loid, name, created_at
 """
 
 COMPLETE = """
@@ -81,6 +86,7 @@ READ = """
                %(offset)s::bigint, least(%(end)s::bigint, entry.size) - 1, %(row)s::bigint
            ) as piece on true
      where entry.loid = %(loid)s::oid
+       and entry.created_at = coalesce(%(created_at)s::timestamptz, entry.created_at)
      order by piece
 """
 
@@ -98,6 +104,7 @@ WRITE = """
            set version = version + 1, modified_at = clock_timestamp(), sha256 = null,
                size = greatest(size, %(offset)s + length(%(data)b))
          where loid = %(loid)s::oid
+           and created_at = coalesce(%(created_at)s::timestamptz, created_at)
      returning loid
     )
     select lo_put(object.oid, %(offset)s, %(data)b)
@@ -110,7 +117,9 @@ APPEND = """
         update lo_storage_largeobject
            set version = version + 1, modified_at = clock_timestamp(), sha256 = null,
                size = size + length(%(data)b)
-         where loid = %(loid)s::oid and size + length(%(data)b) <= %(max_size)s
+         where loid = %(loid)s::oid
+           and created_at = coalesce(%(created_at)s::timestamptz, created_at)
+           and size + length(%(data)b) <= %(max_size)s
      returning loid, size
     )
     select entry.size, lo_put(object.oid, entry.size - length(%(data)b), %(data)b)
@@ -124,6 +133,7 @@ TRUNCATE = """
            set version = version + 1, modified_at = clock_timestamp(), sha256 = null,
                size = %(size)s
          where loid = %(loid)s::oid
+           and created_at = coalesce(%(created_at)s::timestamptz, created_at)
      returning loid
     ), opened as materialized (
         select lo_open(object.oid, x'20000'::int) as fd
@@ -202,27 +212,29 @@ def names(cursor: Cursor) -> list[str]:
     return [name for (name,) in cursor.fetchall()]
 
 
-def open(cursor: Cursor, loid: int, ahead: int = 0) -> tuple[str, bytes]:
-    """Return the stored name of a large object, or "" for one that is not catalogued.
+def open(cursor: Cursor, loid: int, ahead: int = 0) -> tuple[str, datetime | None, bytes]:
+    """Return the stored name and `created_at` of an object; "" and None if it is not catalogued.
 
     Beside it stands the whole content of a catalogued object of fewer than `ahead` bytes, else b"".
     """
     cursor.execute(OPEN, {"loid": loid, "ahead": ahead})
-    name, content = existing(cursor.fetchall(), loid)
-    return name, content or b""
+    name, created_at, content = existing(cursor.fetchall(), loid)
+    return name, created_at, content or b""
 
 
-def size(cursor: Cursor, loid: int) -> int:
+def size(cursor: Cursor, loid: int, created_at: datetime | None = None) -> int:
     """Return the number of bytes of a catalogued object."""
-    cursor.execute(SIZE, {"loid": loid})
+    cursor.execute(SIZE, {"loid": loid, "created_at": created_at})
     (size,) = existing(cursor.fetchall(), loid)
     return cast(int, size)
 
 
 def create(
     cursor: Cursor, data: Buffer, original_name: str, sha256: str | None = None
-) -> tuple[int, str]:
-    """Create an object that holds `data` (a few MB at the most); return its OID and stored name.
+) -> tuple[int, str, datetime]:
+    """Create an object that holds `data` (a few MB at the most).
+
+    Return its OID, stored name and `created_at`.
 
     Of `original_name` is kept the last part of a path, without what PostgreSQL's text cannot hold:
     NUL and lone surrogates.
@@ -232,8 +244,8 @@ def create(
         CREATE,
         {"data": data, "suffix": suffix_of(kept), "original_name": kept, "sha256": sha256},
     )
-    loid, name = cursor.fetchone()
-    return loid, name
+    loid, name, created_at = cursor.fetchone()
+    return loid, name, created_at
 
 
 def complete(cursor: Cursor, loid: int, size: int, sha256: str) -> None:
@@ -241,9 +253,14 @@ def complete(cursor: Cursor, loid: int, size: int, sha256: str) -> None:
     cursor.execute(COMPLETE, {"loid": loid, "size": size, "sha256": sha256})
 
 
-def read(cursor: Cursor, loid: int, offset: int, end: int) -> Iterator[bytes]:
+def read(
+    cursor: Cursor, loid: int, offset: int, end: int, created_at: datetime | None = None
+) -> Iterator[bytes]:
     """Yield the content from `offset` to `end` as it was at one moment, in pieces of 256 KiB."""
-    cursor.execute(READ, {"loid": loid, "offset": offset, "end": end, "row": ROW})
+    cursor.execute(
+        READ,
+        {"loid": loid, "created_at": created_at, "offset": offset, "end": end, "row": ROW},
+    )
     return bytes_of(cursor, loid)
 
 
@@ -256,27 +273,31 @@ def read_version(
     return version, modified_at, data
 
 
-def write(cursor: Cursor, loid: int, offset: int, data: Buffer) -> None:
+def write(
+    cursor: Cursor, loid: int, offset: int, data: Buffer, created_at: datetime | None = None
+) -> None:
     """Write `data` (a few MB at the most) at `offset`."""
     check_end(offset + len(data))
-    cursor.execute(WRITE, {"loid": loid, "offset": offset, "data": data})
+    cursor.execute(WRITE, {"loid": loid, "created_at": created_at, "offset": offset, "data": data})
     existing(cursor.fetchall(), loid)
 
 
-def append(cursor: Cursor, loid: int, data: Buffer) -> int:
+def append(cursor: Cursor, loid: int, data: Buffer, created_at: datetime | None = None) -> int:
     """Write `data` (a few MB at the most) at the end; return where the end is then."""
-    cursor.execute(APPEND, {"loid": loid, "data": data, "max_size": MAX_SIZE})
+    cursor.execute(
+        APPEND, {"loid": loid, "created_at": created_at, "data": data, "max_size": MAX_SIZE}
+    )
     rows = cursor.fetchall()
     if not rows:
-        check_end(size(cursor, loid) + len(data))
+        check_end(size(cursor, loid, created_at) + len(data))
     end, _ = existing(rows, loid)
     return cast(int, end)
 
 
-def truncate(cursor: Cursor, loid: int, size: int) -> None:
+def truncate(cursor: Cursor, loid: int, size: int, created_at: datetime | None = None) -> None:
     """Cut the object to `size` bytes, or extend it with zeros."""
     check_end(size)
-    cursor.execute(TRUNCATE, {"loid": loid, "size": size})
+    cursor.execute(TRUNCATE, {"loid": loid, "created_at": created_at, "size": size})
     existing(cursor.fetchall(), loid)
 
 

@@ -4,7 +4,9 @@ import errno
 import io
 import operator
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import partial
 from typing import Any, Self, SupportsIndex
 
 from psycopg import Cursor
@@ -36,7 +38,9 @@ class DbFileIO(io.RawIOBase):
     - `write()` returns when the server has the bytes, so a missing `close()` loses nothing. For
       many small writes put an `io.BufferedWriter` around it.
     - Reading is buffered, as it is in what Python's `open()` returns: 256 KiB are read ahead.
-    - A file that is kept past its transaction reaches its own object or raises `FileNotFoundError`.
+    - A file that is kept past its transaction reaches its own object or raises `FileNotFoundError`,
+      also where the number was given to another object. What is not catalogued is known by its
+      number alone.
     - `close()` and the garbage collector send no query.
 
     Round trips: one to open; to read one each of 256 KiB or more, of any length, and one for each
@@ -57,6 +61,7 @@ class DbFileIO(io.RawIOBase):
         at_opening: int = 0,
     ) -> None:
         super().__init__()
+        self._created_at: datetime | None
         self._ahead: bytes
         self._ahead_from: int
         if isinstance(loid, bool) or not isinstance(loid, int) or not 0 <= loid <= MAX_OID:
@@ -86,11 +91,11 @@ class DbFileIO(io.RawIOBase):
             if mode[0] == "r":
                 raise ValueError(f"mode {mode!r} creates nothing: give the loid of an object")
             with cursor(self._alias) as c:
-                self._loid, self._name = catalogue.create(c, b"", self._name)
+                self._loid, self._name, self._created_at = catalogue.create(c, b"", self._name)
             self._stored_name = self._name
         else:
             with cursor(self._alias) as c:
-                self._stored_name, self._ahead = catalogue.open(
+                self._stored_name, self._created_at, self._ahead = catalogue.open(
                     c, self._loid, self._at_opening if mode == "rb" else 0
                 )
             self._name = self._name or self._stored_name
@@ -132,7 +137,7 @@ class DbFileIO(io.RawIOBase):
     @property
     def size(self) -> int:
         """The number of bytes now, also of a closed file; one round trip."""
-        measure = catalogue.size if self._stored_name else large_objects.size
+        measure = self._own(catalogue.size) if self._stored_name else large_objects.size
         with cursor(self._alias) as c:
             return measure(c, self._loid)
 
@@ -240,7 +245,7 @@ class DbFileIO(io.RawIOBase):
         size = self._position if size is None else operator.index(size)
         if size < 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        cut = catalogue.truncate if self._stored_name else large_objects.truncate
+        cut = self._own(catalogue.truncate) if self._stored_name else large_objects.truncate
         with cursor(self._alias) as c:
             cut(c, self._loid, size)
         self._forget_ahead()
@@ -280,7 +285,7 @@ class DbFileIO(io.RawIOBase):
 
     def _pieces(self, end: int, cursor_class: type[Cursor[Any]] = Cursor) -> Iterator[bytes]:
         start, end = min(self._position, MAX_SIZE), min(end, MAX_SIZE)
-        read = catalogue.read if self._stored_name else large_objects.read_pieces
+        read = self._own(catalogue.read) if self._stored_name else large_objects.read_pieces
         with cursor(self._alias, cursor_class) as c:
             yield from read(c, self._loid, start, end)
 
@@ -291,10 +296,14 @@ class DbFileIO(io.RawIOBase):
             large_objects.write(c, self._loid, self._position, data)
             self._position += len(data)
         elif self._mode[0] == "a":
-            self._position = catalogue.append(c, self._loid, data)
+            self._position = self._own(catalogue.append)(c, self._loid, data)
         else:
-            catalogue.write(c, self._loid, self._position, data)
+            self._own(catalogue.write)(c, self._loid, self._position, data)
             self._position += len(data)
+
+    def _own[T](self, function: Callable[..., T]) -> Callable[..., T]:
+        """Bind a function of the catalogue to this object: its number may be given again."""
+        return partial(function, created_at=self._created_at)
 
     def _forget_ahead(self) -> None:
         self._ahead, self._ahead_from = b"", 0

@@ -138,7 +138,7 @@ class DbFileStorage(Storage):
             with cursor(alias) as c:
                 return catalogue.create(c, first, name, sha256.hexdigest())[1]
         with transaction.atomic(using=alias), cursor(alias) as c:
-            loid, stored_name = catalogue.create(c, first, name)
+            loid, stored_name, _ = catalogue.create(c, first, name)
             size = len(first)
             for piece in chain([second], pieces):
                 sha256.update(piece)

@@ -97,7 +97,7 @@ def test_a_crash_while_many_commit(server):
                 title = f"{writer} {number}"
                 begun[title] = os.urandom(20_000)
                 with session.transaction():
-                    _, name = catalogue.create(cursor, begun[title], "a.bin")
+                    _, name, _ = catalogue.create(cursor, begun[title], "a.bin")
                     cursor.execute(
                         "insert into lo_storage_tests_document (title, data) values (%s, %s)",
                         [title, name],

@@ -1,0 +1,163 @@
+"""A `DbFileIO` that outlives its transaction, its connection, its object: its bytes, or none."""
+
+import os
+from contextlib import nullcontext
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from django.db.transaction import TransactionManagementError
+
+from lo_storage.storage import DbFileIO, db_file_storage
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(other_session):
+    """Flushing the tables leaves what is not catalogued."""
+    yield
+    other_session.execute("select lo_unlink(oid) from pg_largeobject_metadata")
+
+
+@pytest.fixture
+def loid(save):
+    return db_file_storage.entry(save(b"our\ncontent")).loid
+
+
+USES = {
+    "read": lambda file: file.read(),
+    "read a little": lambda file: file.read(1),
+    "readinto": lambda file: file.readinto(bytearray(1)),
+    "readline": lambda file: file.readline(),
+    "chunks": lambda file: list(file.chunks()),
+    "size": lambda file: file.size,
+    "seek": lambda file: file.seek(0, os.SEEK_END),
+    "write": lambda file: file.write(b"x"),
+    "truncate": lambda file: file.truncate(0),
+}
+
+
+def assert_all_uses_fail(loid, open_file):
+    """Try each use of a file of its own, because one that reads ahead has what it has read."""
+    for use in USES.values():
+        with transaction.atomic(), pytest.raises(FileNotFoundError, match="no such large object"):
+            use(open_file())
+
+
+def deleted(session, loid):
+    session.execute("delete from lo_storage_largeobject where loid = %s", [loid])
+
+
+def given_to_another(session, loid):
+    """Under the same name, too."""
+    deleted(session, loid)
+    session.execute(
+        "insert into lo_storage_largeobject"
+        "       (loid, name, original_name, size, version, created_at, modified_at)"
+        "select loid, loid || '.txt', '', 14, 1, clock_timestamp(), clock_timestamp()"
+        "  from lo_from_bytea(%s::oid, 'of another one') as loid",
+        [loid],
+    )
+
+
+def given_to_another_that_is_not_catalogued(session, loid):
+    deleted(session, loid)
+    session.execute("select lo_from_bytea(%s::oid, 'of another one')", [loid])
+
+
+def content(session, loid):
+    rows = session.execute(
+        "select lo_get(oid) from pg_largeobject_metadata where oid = %s::oid", [loid]
+    )
+    return rows.fetchone()
+
+
+@pytest.mark.parametrize("mode", ["r+b", "w+b", "a+b"])
+@pytest.mark.parametrize(
+    "gone", [deleted, given_to_another, given_to_another_that_is_not_catalogued]
+)
+def test_an_object_that_another_session_deleted_is_not_found(loid, other_session, gone, mode):
+    with transaction.atomic():
+        files = [DbFileIO(loid, mode) for _ in USES]
+    gone(other_session, loid)
+    left = content(other_session, loid)
+    assert_all_uses_fail(loid, files.pop)
+    assert content(other_session, loid) == left
+
+
+@pytest.mark.parametrize("undo", ["transaction", "savepoint"])
+@pytest.mark.parametrize("then", [None, given_to_another])
+def test_an_object_of_what_was_rolled_back_is_not_found(loid, other_session, undo, then):
+    outer = transaction.atomic() if undo == "savepoint" else nullcontext()
+    with outer, transaction.atomic():
+        files = [DbFileIO(0, "w+b", "a.txt") for _ in USES]
+        for file in files:
+            file.write(b"ours")
+        transaction.set_rollback(True)
+    for file, use in zip(files, USES.values(), strict=True):
+        if then:
+            then(other_session, file.loid)
+        with transaction.atomic(), pytest.raises(FileNotFoundError, match="no such large object"):
+            use(file)
+
+
+def test_a_file_outlives_its_transaction_to_be_read(loid):
+    with transaction.atomic():
+        file = DbFileIO(loid, "r+b")
+        file.write(b"OUR")
+    assert (file.read(), file.size) == (b"\ncontent", 11)
+    for use in ("write", "truncate"):
+        with pytest.raises(TransactionManagementError, match="only in a transaction"):
+            USES[use](file)
+    with transaction.atomic():
+        file.write(b"!")
+    assert DbFileIO(loid).read() == b"OUR\ncontent!"
+
+
+def test_a_file_outlives_its_connection(loid):
+    with transaction.atomic():
+        file = DbFileIO(loid, "r+b")
+    connection.close()
+    assert file.read() == b"our\ncontent"
+    connection.close()
+    with transaction.atomic():
+        file.write(b"!")
+    assert DbFileIO(loid).read() == b"our\ncontent!"
+
+
+def test_a_connection_lost_in_a_transaction_is_not_opened_again_in_it(loid):
+    """What comes after would be another transaction, without what came before."""
+    with pytest.raises(DatabaseError), transaction.atomic():  # noqa: PT012
+        file = DbFileIO(loid, "r+b")
+        file.write(b"x")
+        connection.close()
+        file.write(b"y")
+    assert DbFileIO(loid).read() == b"our\ncontent"
+
+
+def test_an_object_unlinked_behind_the_catalogue_is_not_found(loid, other_session):
+    with transaction.atomic():
+        files = {use: DbFileIO(loid, "r+b") for use in USES}
+    other_session.execute("select lo_unlink(%s::oid)", [loid])
+    for use in USES.keys() - {"size", "seek"}:  # which the catalogue answers
+        with transaction.atomic(), pytest.raises(FileNotFoundError, match="no such large object"):
+            USES[use](files[use])
+    db_file_storage.delete(f"{loid}.txt")
+    assert not db_file_storage.exists(f"{loid}.txt")
+
+
+def test_what_is_read_ahead_is_our_own(loid, other_session):
+    file = DbFileIO(loid)
+    assert file.readline() == b"our\n"
+    given_to_another(other_session, loid)
+    assert file.read(7) == b"content"
+    with pytest.raises(FileNotFoundError):
+        file.read()
+
+
+def test_a_name_is_opened_again_as_a_path_is(loid, other_session):
+    """What has the name now is found, as after a file on disk was replaced."""
+    file = db_file_storage.open(f"{loid}.txt")
+    given_to_another(other_session, loid)
+    file.close()
+    assert file.open().read() == b"of another one"
