@@ -15,10 +15,11 @@ documents = Document.objects.using(ALIAS)
 
 @pytest.fixture
 def run(server):
-    """A function that runs one of PostgreSQL's programs as the role of the site."""
+    """A function that runs one of PostgreSQL's programs, by default as the site's role."""
 
-    def run(program, *arguments):
-        command = [server.server.programs / program, f"--host={server.socket}", "--username=app"]
+    def run(program, *arguments, role="app"):
+        command = [server.server.programs / program, f"--host={server.socket}"]
+        command.append(f"--username={role}")
         subprocess.run([*command, *arguments], check=True, capture_output=True, text=True)
 
     return run
@@ -66,14 +67,24 @@ def test_a_backup_is_restored_with_its_files(server, stored, run, restored, tmp_
     # The triggers, too: when `restored` deletes the rows nothing is left.
 
 
-def test_a_backup_of_the_data_alone(server, stored, run, restored, tmp_path):
+@pytest.mark.parametrize(("options", "role"), [([], "app"), (["--disable-triggers"], "postgres")])
+def test_a_backup_of_the_data_alone(server, stored, run, restored, tmp_path, options, role):
+    before = versions(server)
     run("pg_dump", "--data-only", "--format=custom", f"--file={tmp_path}/dump", "app")
     server.use("restored")
     server.make_tables()
     with connections[ALIAS].cursor() as cursor:
         cursor.execute("truncate django_migrations")
-    run("pg_restore", "--exit-on-error", "--dbname=restored", tmp_path / "dump")
+    run(
+        "pg_restore",
+        "--exit-on-error",
+        *options,
+        "--dbname=restored",
+        tmp_path / "dump",
+        role=role,
+    )
     assert server.stored() == stored
+    assert versions(server) == before
 
 
 def test_vacuumlo_takes_nothing(server, stored, run):

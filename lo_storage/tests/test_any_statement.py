@@ -2,8 +2,9 @@
 
 import pytest
 from django.core.files.base import ContentFile
-from django.db import connection, transaction
+from django.db import NotSupportedError, connection, transaction
 
+from lo_storage.models import LargeObject
 from lo_storage.storage import db_file_storage
 
 from .models import Document
@@ -107,3 +108,38 @@ def test_the_files_are_those_that_rows_name(stored, files, statement, expected):
         if "new" not in expected.values():
             db_file_storage.delete(files["new"])
     assert stored() == expected
+
+
+def test_names_change_together_with_the_rows(stored, files):
+    db_file_storage.delete(files["new"])
+    with transaction.atomic():
+        sql("update lo_storage_largeobject set name = loid || '.html'")
+        sql(f"update {TABLE} set data = replace(data, '.txt', '.html')")
+    files.update({title: files[title].replace(".txt", ".html") for title in ("march", "april")})
+    assert stored() == {"march": "march", "april": "april"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"truncate {TABLE}",
+        f"alter table {TABLE} disable trigger user; delete from {TABLE};"
+        f" alter table {TABLE} enable trigger user",
+    ],
+)
+def test_what_fires_no_trigger_leaves_the_files_to_be_cleaned(files, large_objects, statement):
+    before = large_objects()
+    sql(statement)
+    assert not Document.objects.exists()
+    assert large_objects() == before
+    LargeObject.objects.all().delete()
+    assert large_objects() == set()
+
+
+def test_the_catalogue_is_not_emptied_under_its_rows(stored, files):
+    db_file_storage.delete(files["new"])
+    with pytest.raises(NotSupportedError, match="cannot truncate a table referenced"):
+        sql("truncate lo_storage_largeobject")
+    assert stored() == {"march": "march", "april": "april"}
+    sql("truncate lo_storage_largeobject cascade")
+    assert stored() == {}

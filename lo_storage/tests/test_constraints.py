@@ -340,3 +340,29 @@ def test_a_row_takes_its_file_to_another_partition(partitioned, large_objects):
     assert Document.objects.get().data.read() == b"march"
     Document.objects.all().delete()
     assert large_objects() == set()
+
+
+@pytest.mark.parametrize("content", [b"april", None])
+def test_a_row_lets_go_of_its_file_on_the_way_to_another_partition(
+    partitioned, large_objects, content
+):
+    Document.objects.create(title="a", data=ContentFile(b"march", "march.txt"))
+    with transaction.atomic():
+        name = content and db_file_storage.save("april.txt", ContentFile(content))
+        Document.objects.update(title="b", data=name)
+    assert names() == ({name} if name else set())
+    assert len(large_objects()) == len(names())
+
+
+def test_a_partition_brings_its_rows_along(partitioned, large_objects):
+    Document.objects.create(title="a", data=ContentFile(b"march", "march.txt"))
+    sql(
+        "create table partition_c (like lo_storage_tests_document);"
+        "insert into partition_c (id, title, data)"
+        "  select 9, 'c', data from lo_storage_tests_document;"
+        "alter table lo_storage_tests_document attach partition partition_c for values in ('c')"
+    )
+    Document.objects.filter(title="a").delete()
+    assert Document.objects.get().data.read() == b"march"
+    Document.objects.all().delete()
+    assert large_objects() == set()
