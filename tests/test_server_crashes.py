@@ -15,6 +15,7 @@ from psycopg import errors
 
 from config import postgres
 from lo_storage import catalogue
+from lo_storage.models import LargeObject
 from lo_storage.tests.models import Document
 
 from .conftest import ALIAS
@@ -118,6 +119,20 @@ def test_a_crash_while_many_commit(server):
     stored = server.stored()
     assert stored.keys() >= committed
     assert stored == {title: begun[title] for title in stored}
+
+
+def test_a_crash_empties_an_unlogged_table_and_leaves_its_files_to_be_cleaned(server):
+    create("march", b"march")
+    with server.connect() as session:
+        session.execute("alter table lo_storage_tests_document set unlogged")
+    connections[ALIAS].close()
+    stop_immediately(server)
+    with server.connect() as session:
+        session.execute("alter table lo_storage_tests_document set logged")
+    assert not documents.exists()
+    assert LargeObject.objects.using(ALIAS).count() == 1
+    LargeObject.objects.using(ALIAS).all().delete()
+    assert server.stored() == {}
 
 
 @contextmanager
