@@ -32,8 +32,9 @@ class Server:
     def own(self, path):
         os.chown(path, self.server.uid, self.server.gid)
 
-    def start(self):
-        self._pg_ctl("start", f"--options=-k {self.socket} {OPTIONS}", f"--log={self.log}")
+    def start(self, options=""):
+        options = f"-k {self.socket} {OPTIONS} {options}"
+        self._pg_ctl("start", f"--options={options}", f"--log={self.log}")
 
     def stop(self, mode):
         self._pg_ctl("stop", f"--mode={mode}")

@@ -135,6 +135,31 @@ def test_a_crash_empties_an_unlogged_table_and_leaves_its_files_to_be_cleaned(se
     assert server.stored() == {}
 
 
+def test_a_full_lock_table_refuses_a_deletion_and_loses_nothing(server):
+    with server.connect() as session:
+        session.execute(
+            "with object as materialized ("
+            "  select lo_create(0) as loid from generate_series(1, 5000)"
+            "), made as ("
+            "  insert into lo_storage_largeobject"
+            "         (loid, name, original_name, size, version, created_at, modified_at)"
+            "  select loid, loid || '.txt', '', 0, 1, now(), now() from object returning name"
+            ")"
+            "insert into lo_storage_tests_document (title, data) select name, name from made"
+        )
+        before = server.stored()
+    server.stop("fast")
+    server.start("-c max_locks_per_transaction=10")
+    with pytest.raises(OperationalError, match="out of shared memory") as caught:
+        documents.delete()
+    assert type(caught.value.__cause__) is errors.OutOfMemory
+    connections[ALIAS].close()
+    assert len(before) == 5000
+    assert server.stored() == before
+    server.stop("fast")
+    server.start()
+
+
 @contextmanager
 def small_disk(server, directory, size):
     directory.mkdir()
