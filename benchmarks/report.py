@@ -1,0 +1,172 @@
+"""The tables, the JSON, the plot, and the figures in docs/performance.md."""
+
+import json
+import os
+import platform
+import re
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import matplotlib
+from tabulate import tabulate
+
+matplotlib.use("svg")
+from matplotlib import pyplot  # after the choice of what it draws with
+
+SHOWN = ["Django", "psycopg", "psycopg2-binary", "pg-lo-storage", "django-dbfiles"]
+SETTINGS = ["fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size"]
+
+OURS = "lo_storage"
+MARK = "<!-- bin/bench writes what follows -->"
+
+type Outcome = dict[str, Any]
+
+
+def describe(arguments: list[str], began: datetime) -> dict[str, Any]:
+    """Return where this runs: machine, versions, settings of the server."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select name, current_setting(name) from unnest(%s::text[]) as name",
+            [["server_version", *SETTINGS]],
+        )
+        server = dict(cursor.fetchall())
+    return {
+        "command": " ".join(["bin/bench", *arguments]),
+        "date": f"{began:%Y-%m-%d}",
+        "machine": f"{os.cpu_count()} cores, {_processor()}; {platform.system()}"
+        f" {platform.release()}, {_memory()}",
+        "versions": {
+            "PostgreSQL": server.pop("server_version"),
+            "Python": platform.python_version(),
+        }
+        | {name: version(name) for name in SHOWN},
+        "server": server,
+    }
+
+
+def _processor() -> str:
+    try:
+        found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+    except OSError:
+        found = None
+    return found[1] if found else platform.machine()
+
+
+def _memory() -> str:
+    return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB of memory"
+
+
+def load(folder: Path) -> Outcome:
+    return json.loads((folder / "benchmark.json").read_text())
+
+
+def write(outcome: Outcome, folder: Path) -> None:
+    """Print the tables; write them, the JSON and the plot into a folder."""
+    print(f"\n{targets(outcome, 'simple')}\n\n{figures(outcome, 'simple')}\n")
+    (folder / "benchmark.json").write_text(json.dumps(outcome, indent=1) + "\n")
+    plot(outcome, folder / "benchmark.svg")
+    page = folder / "performance.md"
+    if page.exists():
+        before, _ = page.read_text().split(MARK)
+        page.write_text(f"{before}{MARK}\n\n{_part(outcome)}\n")
+
+
+def _part(outcome: Outcome) -> str:
+    about = outcome["about"]
+    return "\n\n".join(
+        [
+            f"Made by `{about['command']}` on {about['date']}. The machine: {about['machine']}.",
+            f"Versions: {_list(about['versions'])}.",
+            f"The server has PostgreSQL's own settings, among them {_list(about['server'])}.",
+            "## Targets",
+            targets(outcome, "pipe"),
+            "## Figures",
+            figures(outcome, "pipe"),
+        ]
+    )
+
+
+def _list(values: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def targets(outcome: Outcome, style: str) -> str:
+    rows = []
+    for work in outcome["works"]:
+        for target in work["targets"]:
+            verdict = "met" if target["met"] else "missed"
+            rows.append([work["title"], target["text"], f"{target['reached']:.3g}", verdict])
+    return _table(rows, ["work", "target", "reached", ""], style, "llrl")
+
+
+def figures(outcome: Outcome, style: str) -> str:
+    rows = []
+    for work in outcome["works"]:
+        title = work["title"]
+        first = median(next(iter(work["seconds"].values())))
+        for name, seconds in work["seconds"].items():
+            facts = [
+                f"{fact}: {values[name]:.3g}"
+                for fact, values in work["facts"].items()
+                if name in values
+            ]
+            rows.append(
+                [
+                    title,
+                    name,
+                    _milliseconds(min(seconds)),
+                    _milliseconds(median(seconds)),
+                    f"{work['amount'] / median(seconds):,.0f} {work['unit']}",
+                    f"{median(seconds) / first:.2f}",
+                    "; ".join(facts),
+                ]
+            )
+            title = ""
+    headers = ["work", "by", "minimum, ms", "median, ms", "rate", "ratio", "counted"]
+    return _table(rows, headers, style, "llrrrrl")
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:,.3g}" if seconds < 1 else f"{seconds * 1000:,.0f}"
+
+
+def _table(rows: list[list[str]], headers: list[str], style: str, align: str) -> str:
+    sides = ["right" if letter == "r" else "left" for letter in align]
+    return tabulate(rows, headers, style, disable_numparse=True, colalign=sides)
+
+
+def plot(outcome: Outcome, path: Path) -> None:
+    """Draw the median rate of everybody at each work: a longer bar is faster."""
+    works = outcome["works"]
+    columns = min(3, len(works))
+    rows = -(-len(works) // columns)
+    settings = {"svg.fonttype": "none", "svg.hashsalt": "lo_storage", "font.size": 8}
+    with pyplot.rc_context(settings):
+        figure, all_axes = pyplot.subplots(
+            rows, columns, figsize=(4.4 * columns, 1.9 * rows), layout="constrained", squeeze=False
+        )
+        for axes in all_axes.flat[len(works) :]:
+            axes.set_visible(False)
+        for work, axes in zip(works, all_axes.flat, strict=False):
+            _draw(work, axes)
+        figure.savefig(path, metadata={"Date": None})
+        pyplot.close(figure)
+
+
+def _draw(work: dict[str, Any], axes: Any) -> None:
+    names = list(work["seconds"])
+    rates = [work["amount"] / median(work["seconds"][name]) for name in names]
+    ours = [OURS] if OURS in names else names
+    colours = ["#1d4ed8" if name in ours else "#9ca3af" for name in names]
+    bars = axes.barh(names, rates, color=colours)
+    axes.bar_label(bars, [f" {rate:,.0f}" for rate in rates])
+    axes.set_title(f"{work['title']}, {work['unit']}", fontsize=9, loc="left")
+    axes.invert_yaxis()
+    axes.margins(x=0.18)
+    axes.xaxis.set_visible(False)
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
