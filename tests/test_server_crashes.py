@@ -223,13 +223,14 @@ def test_a_full_disk_refuses_a_file_and_takes_a_smaller_one(small_database):
 @pytest.fixture
 def small_log(server, tmp_path):
     """A small disk with the write-ahead log, which has no room to grow."""
-    server.stop("fast")
     log, elsewhere = server.data / "pg_wal", server.data / "pg_wal.elsewhere"
-    log.rename(elsewhere)
-    size = sum(file.stat().st_size for file in elsewhere.rglob("*"))
-    with small_disk(server, tmp_path / "disk", size + 1_000_000) as disk:
-        subprocess.run(["cp", "-a", f"{elsewhere}/.", disk], check=True)
+    with small_disk(server, tmp_path / "disk", "1g") as disk:
+        server.stop("fast")
+        log.rename(elsewhere)
         log.symlink_to(disk)
+        subprocess.run(["cp", "-a", f"{elsewhere}/.", disk], check=True)
+        size = sum(file.stat().st_size for file in elsewhere.rglob("*"))
+        mount(f"--options=remount,size={size + 1_000_000}", disk)
         server.start()
         yield disk
         server.stop("fast")
