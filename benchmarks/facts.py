@@ -108,5 +108,4 @@ def _written(save: Callable[[], Any], size: int) -> tuple[Any, int, float]:
 
 
 def _one(cursor: Any, sql: str, *parameters: object) -> Any:
-    # A psycopg connection returns a cursor, and Django's cursor None.
-    return ((cursor.execute(sql, parameters) or cursor).fetchone() or [None])[0]
+    return cursor.execute(sql, parameters).fetchone()[0]
