@@ -9,16 +9,14 @@ Knows no Django: a function takes a cursor as `lo_storage.large_objects` does.
 """
 
 import os
-import re
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import PurePosixPath
 from typing import NamedTuple, cast
 
 from .large_objects import MAX_SIZE, ROW, Buffer, Cursor, bytes_of, check_end, existing
+from .names import loid_of, suffix_of
 
 TABLE = "lo_storage_largeobject"
-MAX_OID = 2**32 - 1
 
 
 class Entry(NamedTuple):
@@ -58,14 +56,11 @@ SIZE = """
 """
 
 CREATE = """
-    with object as materialized (
-        select lo_from_bytea(0, %(data)b) as loid
-    )
     insert into lo_storage_largeobject
            (loid, name, original_name, size, sha256, version, created_at, modified_at)
     select loid, loid::text || %(suffix)s::text, %(original_name)s::text,
            length(%(data)b), %(sha256)s::text, 1, clock_timestamp(), clock_timestamp()
-      from object
+      from lo_from_bytea(0, %(data)b) as loid
  returning loid, name, created_at
 """
 
@@ -165,36 +160,6 @@ ADOPT = """
 """
 
 DELETE = "delete from lo_storage_largeobject where name = %(name)s"
-
-# Surrogates have no UTF-8, and PostgreSQL's text has no NUL.
-_NAME = re.compile(r"([1-9][0-9]{0,9})(\.[^/\\\0\ud800-\udfff]+)?")
-
-# With the ten digits of an OID and this suffix a name fits FileField's default max_length.
-MAX_SUFFIX = 90
-
-
-def loid_of(name: str) -> int | None:
-    """Return the OID that begins a stored name, or None for what can be no stored name."""
-    match = _NAME.fullmatch(name)
-    if match is None:
-        return None
-    loid = int(match[1])
-    return loid if loid <= MAX_OID else None
-
-
-def suffix_of(original_name: str) -> str:
-    """Return all suffixes of a file's name ("notes.tar.gz": ".tar.gz"), for a stored name.
-
-    Left out is what cannot stand in a stored name, and from the left what exceeds `MAX_SUFFIX`.
-    """
-    suffixes = [
-        "".join(char for char in suffix if char.isprintable() and char not in "/\\")
-        for suffix in PurePosixPath(original_name).suffixes
-    ]
-    while suffixes and len("".join(suffixes)) > MAX_SUFFIX:
-        del suffixes[0]
-    suffix = "".join(suffixes)
-    return suffix if suffix.strip(".") else ""
 
 
 def find(cursor: Cursor, name: str) -> Entry | None:

@@ -12,9 +12,9 @@ from typing import Any, Self, SupportsIndex
 from psycopg import Cursor
 
 from . import catalogue, large_objects
-from .catalogue import MAX_OID
 from .database import GatheringCursor, cursor, db_for_read, db_for_write, require_transaction
 from .large_objects import MAX_SIZE, PIECE, ROW, Buffer
+from .names import MAX_OID
 
 MODES = ("rb", "r+b", "wb", "w+b", "ab", "a+b")
 

@@ -7,7 +7,7 @@ from django.db.models.signals import pre_save
 from django.dispatch import receiver
 from django.utils.translation import gettext_lazy as _
 
-from .catalogue import MAX_OID
+from .names import MAX_OID
 
 
 class OidField(models.BigIntegerField):  # type: ignore[type-arg]  # no generic at run time

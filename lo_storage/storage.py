@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.deconstruct import deconstructible
 from django.utils.encoding import filepath_to_uri
 
-from . import catalogue, large_objects
+from . import catalogue, large_objects, names
 from .catalogue import Entry
 from .database import cursor, db_for_read, db_for_write
 from .files import DbFileIO
@@ -93,7 +93,7 @@ class DbFileStorage(Storage):
 
     def is_valid_name(self, name: str) -> bool:
         """Whether `name` can be a stored name; nothing is looked up."""
-        return catalogue.loid_of(name) is not None
+        return names.loid_of(name) is not None
 
     def generate_filename(self, filename: str | os.PathLike[str]) -> str:
         """Return `filename`: PostgreSQL gives the name, and the original one is kept beside it."""
@@ -101,7 +101,7 @@ class DbFileStorage(Storage):
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         """Return `name`; refuse it, as Django does, where its stored name may not fit."""
-        longest = len(str(catalogue.MAX_OID)) + len(catalogue.suffix_of(name))
+        longest = len(str(names.MAX_OID)) + len(names.suffix_of(name))
         if max_length is not None and longest > max_length:
             raise SuspiciousFileOperation(
                 f"Storage can not find an available filename for {name!r}. Please make sure that"
@@ -117,7 +117,7 @@ class DbFileStorage(Storage):
         return DbFile(cast(IO[bytes], file), name)
 
     def _find_and_open(self, name: str, mode: str) -> DbFileIO:
-        loid = catalogue.loid_of(name) or 0
+        loid = names.loid_of(name) or 0
         reader, writer = db_for_read(self.alias), db_for_write(self.alias)
         # A replica may lag behind.
         aliases = [self.alias, writer] if reader != writer else [self.alias]

@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Exists, OuterRef
 
-from lo_storage import catalogue
+from lo_storage import catalogue, names
 from lo_storage.columns import columns_elsewhere, file_columns
 from lo_storage.database import cursor, db_for_write
 from lo_storage.models import LargeObject
@@ -55,7 +55,7 @@ def adopt(alias: str, name: str) -> str | None:
                 return None
     except PermissionError:
         return "this role may not read the large object"
-    loid = catalogue.loid_of(name)
+    loid = names.loid_of(name)
     if loid is None:
         return "is no name that the library gives"
     other = LargeObject.objects.using(alias).filter(loid=loid).first()

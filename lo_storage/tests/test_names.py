@@ -1,6 +1,6 @@
 import pytest
 
-from lo_storage.catalogue import loid_of, suffix_of
+from lo_storage.names import loid_of, suffix_of
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+"""Stored names: the number of a large object and the suffixes of the original file name.
+
+A `FileField` stores such a name ("16418.tar.gz"), and the catalogue has it letter for letter.
+"""
+
+import re
+from pathlib import PurePosixPath
+
+MAX_OID = 2**32 - 1
+
+# Surrogates have no UTF-8, and PostgreSQL's text has no NUL.
+_NAME = re.compile(r"([1-9][0-9]{0,9})(\.[^/\\\0\ud800-\udfff]+)?")
+
+# With the ten digits of an OID and this suffix a name fits FileField's default max_length.
+MAX_SUFFIX = 90
+
+
+def loid_of(name: str) -> int | None:
+    """Return the OID that begins a stored name, or None for what can be no stored name."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return None
+    loid = int(match[1])
+    return loid if loid <= MAX_OID else None
+
+
+def suffix_of(original_name: str) -> str:
+    """Return all suffixes of a file's name ("notes.tar.gz": ".tar.gz"), for a stored name.
+
+    Left out is what cannot stand in a stored name, and from the left what exceeds `MAX_SUFFIX`.
+    """
+    suffixes = [
+        "".join(char for char in suffix if char.isprintable() and char not in "/\\")
+        for suffix in PurePosixPath(original_name).suffixes
+    ]
+    while suffixes and len("".join(suffixes)) > MAX_SUFFIX:
+        del suffixes[0]
+    suffix = "".join(suffixes)
+    return suffix if suffix.strip(".") else ""
