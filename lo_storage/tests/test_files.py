@@ -4,8 +4,9 @@ import os
 import pickle
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.transaction import TransactionManagementError
+from django.test.utils import CaptureQueriesContext
 
 from lo_storage import catalogue
 from lo_storage.large_objects import MAX_SIZE, PIECE, ROW
@@ -335,6 +336,20 @@ class TestRoundTrips:
             assert file.read(4) + file.read() == b"0123456789" * 1_000
         assert round_trips == [catalogue.OPEN]
 
+    @pytest.mark.django_db(transaction=True)
+    def test_a_small_file_is_created_read_and_deleted_in_three(self, save):
+        def cycle():
+            name = save(b"x" * 10_000)
+            with db_file_storage.open(name) as file:
+                assert len(file.read()) == 10_000
+            db_file_storage.delete(name)
+
+        with CaptureQueriesContext(connection) as alone:
+            cycle()
+        with CaptureQueriesContext(connection) as together, transaction.atomic():
+            cycle()
+        assert (len(alone), len(together)) == (3, 5)  # BEGIN and COMMIT are statements, too.
+
     def test_chunks_of_a_small_file(self, save, round_trips):
         name = save(b"abc")
         with round_trips, db_file_storage.open(name) as file:
@@ -381,3 +396,34 @@ class TestRoundTrips:
             assert file.read(2) == b"45"
             file.seek(0)
             assert file.read() == b"01xy456789"
+
+
+class TestDjangoSeesALongRead:
+    """It comes in pieces from the connection itself, and is a statement like any other."""
+
+    @pytest.fixture
+    def file(self, save):
+        with db_file_storage.open(save(bytes(16 * PIECE))) as file:
+            yield file
+
+    def test_in_the_query_log(self, file):
+        with CaptureQueriesContext(connection) as queries:
+            file.read()
+        (query,) = queries
+        assert "lo_get(" in query["sql"]
+        assert float(query["time"]) >= 0
+
+    def test_as_an_error_of_django_s(self, file):
+        with connection.cursor() as cursor:
+            cursor.execute("set local statement_timeout = 1")
+        with pytest.raises(OperationalError, match="statement timeout"), transaction.atomic():
+            file.read()
+        with connection.cursor() as cursor:
+            cursor.execute("set local statement_timeout = 0")
+        assert len(file.read()) == 16 * PIECE
+
+    def test_in_a_broken_transaction(self, file):
+        with transaction.atomic():
+            transaction.set_rollback(True)
+            with pytest.raises(TransactionManagementError):
+                file.read()
