@@ -84,13 +84,14 @@ def ordinary_role(name):
             session.execute(sql.SQL("drop role {}").format(user))
 
 
-@pytest.fixture(params=["server_side_binding", "pool", "another database", "ordinary role"])
+OPTIONS = {"server_side_binding": True, "pool": True, "prepare_threshold": 0}
+
+
+@pytest.fixture(params=[*OPTIONS, "another database", "ordinary role"])
 def alias(request, transactional_db, settings, monkeypatch):
     """An alias to which settings and a router send everything, migrated and with tables."""
     with ExitStack() as stack:
         match request.param:
-            case "server_side_binding" | "pool" as option:
-                alias = stack.enter_context(added_alias(option, OPTIONS={option: True}))
             case "another database":
                 database = stack.enter_context(another_database())
                 alias = stack.enter_context(added_alias("other", **database))
@@ -99,6 +100,9 @@ def alias(request, transactional_db, settings, monkeypatch):
                 database |= stack.enter_context(ordinary_role(database["NAME"]))
                 options = {"options": "-c search_path=papers"}
                 alias = stack.enter_context(added_alias("ordinary", OPTIONS=options, **database))
+            case option:
+                options = {option: OPTIONS[option]}
+                alias = stack.enter_context(added_alias(option, OPTIONS=options))
         settings.PG_LO_STORAGE_DB_FOR_READ = settings.PG_LO_STORAGE_DB_FOR_WRITE = alias
         settings.DATABASE_ROUTERS = [Everything(alias)]
         monkeypatch.setattr(
