@@ -92,34 +92,24 @@ READ_VERSION = """
      where entry.loid = %(loid)s::oid
 """
 
-# The sub-select makes the row's lock come before the write.
+# RETURNING comes after the row's lock; a row without an object makes the statement fail whole.
 WRITE = """
-    with entry as (
-        update lo_storage_largeobject
-           set version = version + 1, modified_at = clock_timestamp(), sha256 = null,
-               size = greatest(size, %(offset)s + length(%(data)b))
-         where loid = %(loid)s::oid
-           and created_at = coalesce(%(created_at)s::timestamptz, created_at)
-     returning loid
-    )
-    select lo_put(object.oid, %(offset)s, %(data)b)
-      from pg_largeobject_metadata object
-     where object.oid = (select loid from entry)
+    update lo_storage_largeobject
+       set version = version + 1, modified_at = clock_timestamp(), sha256 = null,
+           size = greatest(size, %(offset)s + length(%(data)b))
+     where loid = %(loid)s::oid
+       and created_at = coalesce(%(created_at)s::timestamptz, created_at)
+ returning lo_put(loid, %(offset)s, %(data)b)
 """
 
 APPEND = """
-    with entry as (
-        update lo_storage_largeobject
-           set version = version + 1, modified_at = clock_timestamp(), sha256 = null,
-               size = size + length(%(data)b)
-         where loid = %(loid)s::oid
-           and created_at = coalesce(%(created_at)s::timestamptz, created_at)
-           and size + length(%(data)b) <= %(max_size)s
-     returning loid, size
-    )
-    select entry.size, lo_put(object.oid, entry.size - length(%(data)b), %(data)b)
-      from entry
-      join pg_largeobject_metadata object on object.oid = entry.loid
+    update lo_storage_largeobject
+       set version = version + 1, modified_at = clock_timestamp(), sha256 = null,
+           size = size + length(%(data)b)
+     where loid = %(loid)s::oid
+       and created_at = coalesce(%(created_at)s::timestamptz, created_at)
+       and size + length(%(data)b) <= %(max_size)s
+ returning size, lo_put(loid, size - length(%(data)b), %(data)b)
 """
 
 TRUNCATE = """
@@ -131,9 +121,7 @@ TRUNCATE = """
            and created_at = coalesce(%(created_at)s::timestamptz, created_at)
      returning loid
     ), opened as materialized (
-        select lo_open(object.oid, x'20000'::int) as fd
-          from pg_largeobject_metadata object
-         where object.oid = (select loid from entry)
+        select lo_open(loid, x'20000'::int) as fd from entry
     ), truncated as materialized (
         select fd, lo_truncate64(fd, %(size)s) from opened
     )
