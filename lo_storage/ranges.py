@@ -2,42 +2,71 @@
 
 import re
 
+# Of more, a header is ignored, and the whole content sent: each range costs a round trip.
+MAX_RANGES = 50
+
 # Not \d: that also matches digits of other scripts, which int() takes for numbers.
-_RANGE = re.compile(r"bytes=[ \t]*(?:([0-9]+)-([0-9]*)|-([0-9]+))[ \t]*", re.IGNORECASE)
+_SPEC = re.compile(r"([0-9]+)-([0-9]+)?|-([0-9]+)")
 
 
 class RangeNotSatisfiable(Exception):
-    """No byte of a content of `size` bytes is in the range."""
+    """No byte of a content of `size` bytes is in the ranges."""
 
     def __init__(self, size: int) -> None:
-        super().__init__(f"no byte of the range is in the content's {size}")
+        super().__init__(f"no byte of the ranges is in the content's {size}")
         self.size = size
 
 
-def parse(header: str, size: int) -> tuple[int, int] | None:
-    """Return the range that a Range header asks for, as (start, end) without the end.
+def parse(header: str, size: int) -> list[tuple[int, int]] | None:
+    """Return the ranges that a Range header asks for, as pairs (start, end) without the end.
 
     Arguments: the header's value, and the size of the content in bytes.
 
     Returns None where the header is to be ignored and the whole content sent: another unit, a
-    malformed header, or several ranges (section 14.2 lets a server ignore any Range header).
+    malformed header, or more than `MAX_RANGES` ranges (section 14.2). Ranges that overlap or touch
+    are one, in the place of the first of them (section 15.3.7.2), so that no byte is sent twice.
     Raises `RangeNotSatisfiable` (section 15.5.17).
     """
-    match = _RANGE.fullmatch(header)
-    if match is None:
+    unit, _, listed = header.partition("=")
+    # A list may have empty elements: section 5.6.1.2.
+    specs = [spec for element in listed.split(",") if (spec := element.strip(" \t"))]
+    if unit.lower() != "bytes" or not 0 < len(specs) <= MAX_RANGES:
         return None
-    first, last, suffix = match.groups()
-    if suffix is not None:
-        start, end = size - min(_number(suffix), size), size
-    else:
-        start, end = _number(first), size
-        if last:
-            if _number(last) < start:
-                return None
-            end = min(_number(last) + 1, size)
-    if start >= end:
+    ranges: list[tuple[int, int]] = []
+    for spec in specs:
+        match = _SPEC.fullmatch(spec)
+        if match is None:
+            return None
+        first, last, suffix = match.groups()
+        if suffix is not None:
+            length = _number(suffix)
+            if length and not size:
+                return None  # Satisfiable (section 14.1.2), but no Content-Range can say so.
+            start, end = max(size - length, 0), size
+        else:
+            start, end = _number(first), size
+            if last is not None:
+                if _number(last) < start:
+                    return None
+                end = min(_number(last) + 1, size)
+        if start < end:
+            ranges = _add(ranges, start, end)
+    if not ranges:
         raise RangeNotSatisfiable(size)
-    return start, end
+    return ranges
+
+
+def _add(ranges: list[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
+    """Return the ranges with one more, which takes the place of the first that it touches."""
+    touched = [pair for pair in ranges if pair[0] <= end and start <= pair[1]]
+    if not touched:
+        return [*ranges, (start, end)]
+    merged = min(start, *(a for a, _ in touched)), max(end, *(b for _, b in touched))
+    return [
+        merged if pair == touched[0] else pair
+        for pair in ranges
+        if pair == touched[0] or pair not in touched
+    ]
 
 
 def _number(digits: str) -> int:

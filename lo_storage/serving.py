@@ -1,30 +1,24 @@
-"""What is sent for a file: status, headers and pieces of the content, as values.
+"""What is sent for a file: status, headers and pieces of the content, as values."""
 
-What was uploaded is taken for hostile. The content type comes from the stored name and never from
-the content; only types that cannot run are shown in the browser, the others are saved to disk.
-"""
-
-import mimetypes
-from collections.abc import AsyncIterator, Iterator
-from datetime import UTC
-from email.utils import format_datetime, parsedate_to_datetime
+import logging
+import secrets
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from asgiref.sync import sync_to_async
 from django.db import connections
 
-from . import catalogue, ranges
+from . import catalogue, conditions, ranges
 from .catalogue import Entry
 from .database import cursor
+from .headers import without_content
 from .large_objects import PIECE
 
-# Neither HTML nor SVG nor XML: each of these can carry a script.
-INLINE = {
-    *("image/avif", "image/bmp", "image/gif", "image/jpeg", "image/png", "image/webp"),
-    *("audio/flac", "audio/mp4", "audio/mpeg", "audio/ogg", "audio/wav", "audio/webm"),
-    *("video/mp4", "video/ogg", "video/webm", "application/pdf", "text/plain"),
-}
+# Of a file it says the number: its name, and the suffixes of its stored name, are the user's.
+logger = logging.getLogger("lo_storage")
+
+# Bytes as they are, or a part of the content from a start up to an end, without it.
+Segment = bytes | tuple[int, int]
 
 
 class ContentChanged(ConnectionError):
@@ -34,120 +28,118 @@ class ContentChanged(ConnectionError):
     """
 
 
-class Selection(NamedTuple):
-    """The part of the content that answers a request: from `start` up to `end`, without it."""
+class Answer(NamedTuple):
+    """What answers a request."""
 
     status: int
-    start: int
-    end: int
     headers: dict[str, str]
+    segments: list[Segment]
 
 
-def etag(entry: Entry) -> str:
-    """Return the strong validator, which survives dump and restore (RFC 9110, section 8.8.3)."""
-    # After a restore into a new cluster a number may be given again, but not at the same time.
-    modified = entry.modified_at.astimezone(UTC).strftime("%Y%m%d%H%M%S%f")
-    return f'"{entry.loid}-{entry.version}-{modified}"'
+def answer(
+    method: str | None, asked: Mapping[str, str], entry: Entry, described: dict[str, str]
+) -> Answer:
+    """Return the answer to a GET or HEAD.
 
-
-def headers(
-    entry: Entry, as_attachment: bool | None = None, download_name: str | None = None
-) -> dict[str, str]:
-    """Return the headers that describe a file, whatever part of it is sent.
-
-    Arguments: `as_attachment`, whether the browser is told to save the file (None: unless its type
-    cannot run); what can run is always saved. `download_name`, the name that it is saved under
-    (None: the original name).
+    Arguments: the method; the headers of the request, by names of any case; the file, and the
+    headers that describe it.
     """
-    content_type, encoding = mimetypes.guess_type(entry.name)
-    is_safe = content_type in INLINE and encoding is None
-    if not is_safe or content_type is None:
-        content_type = "application/octet-stream"
-    elif content_type == "text/plain":
-        content_type = "text/plain; charset=utf-8"
-    return {
-        "Content-Type": content_type,
-        "Content-Disposition": _disposition(
-            "attachment" if as_attachment or not is_safe else "inline",
-            entry.original_name or entry.name if download_name is None else download_name,
-        ),
-        "Accept-Ranges": "bytes",
-        "ETag": etag(entry),
-        "Last-Modified": format_datetime(entry.modified_at.astimezone(UTC), usegmt=True),
-        "Cache-Control": "private, no-cache",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
-    }
-
-
-def select(entry: Entry, range_header: str | None, if_range: str | None) -> Selection:
-    """Return the part that a GET asks for (RFC 9110, sections 13.1.5 and 14.2)."""
-    whole = Selection(200, 0, entry.size, {"Content-Length": str(entry.size)})
-    if range_header is None or (if_range is not None and not _is_current(entry, if_range)):
+    etag, modified = described["ETag"], int(entry.modified_at.timestamp())
+    empty = {**without_content(described), "Content-Length": "0"}
+    match conditions.unmet(asked, etag, modified):
+        case 304:
+            return Answer(304, without_content(described), [])
+        case 412:
+            return Answer(412, empty, [])
+    whole = Answer(200, {**described, "Content-Length": str(entry.size)}, [(0, entry.size)])
+    if method == "HEAD":  # For which ranges are not defined: RFC 9110, section 14.2.
+        return whole._replace(segments=[])
+    # It may have changed twice in that second: section 8.8.2.2.
+    strong = modified if entry.version == 1 else None
+    if not conditions.is_current(asked.get("If-Range"), etag, strong):
         return whole
     try:
-        span = ranges.parse(range_header, entry.size)
-    except ranges.RangeNotSatisfiable as error:
-        return Selection(416, 0, 0, {"Content-Range": f"bytes */{error.size}"})
-    if span is None:
-        return whole
-    start, end = span
-    return Selection(
-        206,
-        start,
-        end,
-        {
-            "Content-Length": str(end - start),
-            "Content-Range": f"bytes {start}-{end - 1}/{entry.size}",
-        },
-    )
+        spans = ranges.parse(asked.get("Range", ""), entry.size)
+    except ranges.RangeNotSatisfiable:
+        return Answer(416, {**empty, "Content-Range": f"bytes */{entry.size}"}, [])
+    return whole if spans is None else _partial(described, entry.size, spans)
 
 
-def pieces(alias: str, entry: Entry, start: int, end: int) -> Iterator[bytes]:
-    """Yield the content from `start` to `end`; one statement, and no transaction, a MiB.
+def _partial(described: dict[str, str], size: int, spans: list[tuple[int, int]]) -> Answer:
+    """Return the answer that has one part of a file, or several (section 15.3.7)."""
+    content_ranges = [f"bytes {start}-{end - 1}/{size}" for start, end in spans]
+    if len(spans) == 1:
+        (start, end), (content_range,) = spans[0], content_ranges
+        more = {"Content-Length": str(end - start), "Content-Range": content_range}
+        return Answer(206, {**described, **more}, [(start, end)])
+    boundary = secrets.token_hex(16)  # Which no content has by chance, or can know.
+    content_type = described["Content-Type"]
+    segments: list[Segment] = []
+    for span, content_range in zip(spans, content_ranges, strict=True):
+        # A line may end before the first boundary, too: section 14.6.
+        head = (
+            f"\r\n--{boundary}\r\n"
+            f"Content-Type: {content_type}\r\nContent-Range: {content_range}\r\n\r\n"
+        )
+        segments += [head.encode(), span]
+    segments.append(f"\r\n--{boundary}--\r\n".encode())
+    length = sum(len(s) if isinstance(s, bytes) else s[1] - s[0] for s in segments)
+    more = {
+        "Content-Type": f"multipart/byteranges; boundary={boundary}",
+        "Content-Length": str(length),
+    }
+    return Answer(206, {**described, **more}, segments)
+
+
+def pieces(alias: str, entry: Entry, segments: list[Segment]) -> Iterator[bytes]:
+    """Yield what the segments say; one statement, and no transaction, a MiB.
 
     Raises `ContentChanged` when the file is no longer the version of `entry`.
     """
-    for offset in range(start, end, PIECE):
-        yield _piece(alias, entry, offset, min(PIECE, end - offset))
+    for step in _steps(segments):
+        yield step if isinstance(step, bytes) else _piece(alias, entry, *step)
 
 
-async def async_pieces(alias: str, entry: Entry, start: int, end: int) -> AsyncIterator[bytes]:
+async def async_pieces(alias: str, entry: Entry, segments: list[Segment]) -> AsyncIterator[bytes]:
     """As `pieces()`, for ASGI, where a plain generator would be read whole before it is sent."""
-    for offset in range(start, end, PIECE):
-        yield await sync_to_async(_piece)(alias, entry, offset, min(PIECE, end - offset))
+    for step in _steps(segments):
+        yield step if isinstance(step, bytes) else await _async_piece(alias, entry, *step)
 
 
-def _piece(alias: str, entry: Entry, offset: int, length: int) -> bytes:
+def _steps(segments: list[Segment]) -> Iterator[Segment]:
+    """Yield the segments, cut into steps of a MiB at the most."""
+    for segment in segments:
+        if isinstance(segment, bytes):
+            yield segment
+        else:
+            start, end = segment
+            for offset in range(start, end, PIECE):
+                yield offset, min(offset + PIECE, end)
+
+
+def _piece(alias: str, entry: Entry, start: int, end: int) -> bytes:
     try:
         with cursor(alias) as c:
-            *version, data = catalogue.read_version(c, entry.loid, offset, length)
+            *version, data = catalogue.read_version(c, entry.loid, start, end - start)
     except FileNotFoundError as error:
-        raise ContentChanged(f"{entry.name} was deleted while it was sent") from error
+        with cursor(alias) as c:
+            if catalogue.find(c, entry.name) is not None:
+                logger.error("Large object %s is in the catalogue and is missing", entry.loid)
+                raise
+        raise _changed(entry, "deleted") from error
     finally:
         connection: Any = connections[alias]
         if connection.pool and not connection.in_atomic_block:
             connection.close()  # Back to the pool: a slow reader must not keep it.
     if version != [entry.version, entry.modified_at]:
-        raise ContentChanged(f"{entry.name} was overwritten while it was sent")
+        raise _changed(entry, "overwritten")
     return data
 
 
-def _is_current(entry: Entry, if_range: str) -> bool:
-    """Whether an If-Range header holds (RFC 9110, section 13.1.5)."""
-    if '"' in if_range:
-        return if_range.strip() == etag(entry)
-    if entry.version > 1:
-        return False  # It may have changed twice in that second: section 8.8.2.2.
-    try:
-        return parsedate_to_datetime(if_range) == entry.modified_at.replace(microsecond=0)
-    except (TypeError, ValueError, OverflowError):
-        return False
+_async_piece = sync_to_async(_piece)
 
 
-def _disposition(kind: str, filename: str) -> str:
-    """Return the Content-Disposition header (RFC 6266; other names as in RFC 8187)."""
-    if filename.isascii() and filename.isprintable():
-        quoted = filename.replace("\\", r"\\").replace('"', r"\"")
-        return f'{kind}; filename="{quoted}"'
-    return f"{kind}; filename*=UTF-8''{quote(filename, safe='', errors='replace')}"
+def _changed(entry: Entry, how: str) -> ContentChanged:
+    message = f"large object {entry.loid} was {how} while it was sent"
+    logger.warning("Download cut: %s", message)
+    return ContentChanged(message)

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -125,6 +126,8 @@ class DbFileStorage(Storage):
             with suppress(FileNotFoundError):
                 file = DbFileIO(loid, mode, name, alias, at_opening=ROW)
                 if file.stored_name == name:
+                    if alias != self.alias:
+                        _log_fall_back(loid, reader, writer)
                     return file
         raise _not_found(name)
 
@@ -196,15 +199,25 @@ class DbFileStorage(Storage):
 
         It is the alias for reading, or else, because a replica may lag behind, the one for writing.
         """
-        for alias in dict.fromkeys([db_for_read(self.alias), db_for_write(self.alias)]):
+        reader, writer = db_for_read(self.alias), db_for_write(self.alias)
+        for alias in dict.fromkeys([reader, writer]):
             with cursor(alias) as c:
                 entry = catalogue.find(c, os.fspath(name))
             if entry is not None:
+                if alias != reader:
+                    _log_fall_back(entry.loid, reader, writer)
                 return alias, entry
         raise _not_found(name)
 
 
 db_file_storage = DbFileStorage()
+
+
+def _log_fall_back(loid: int, reader: str, writer: str) -> None:
+    # Not the stored name: its suffixes are the user's.
+    logging.getLogger("lo_storage").info(
+        "Large object %s was not found in %r, and was in %r", loid, reader, writer
+    )
 
 
 def _not_found(name: str) -> FileNotFoundError:

@@ -1,17 +1,19 @@
 """`db_serve`: a file as an HTTP response."""
 
-from django.http import (
-    Http404,
-    HttpRequest,
-    HttpResponse,
-    HttpResponseNotAllowed,
-    StreamingHttpResponse,
-)
+from asgiref.sync import sync_to_async
+from django.http import Http404, HttpRequest, HttpResponseNotAllowed, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.cache import get_conditional_response
 
 from . import serving
+from .headers import CACHE_CONTROL, describe
 from .storage import DbFileStorage, db_file_storage
+
+
+class _Response(StreamingHttpResponse):
+    def has_header(self, header: str) -> bool:
+        # So asks GZipMiddleware, which would corrupt a part and drop Content-Length; and "identity"
+        # is not to be sent: RFC 9110, section 8.4.1.
+        return header.lower() == "content-encoding" or super().has_header(header)
 
 
 def db_serve(
@@ -21,13 +23,14 @@ def db_serve(
     storage: DbFileStorage = db_file_storage,
     as_attachment: bool | None = None,
     download_name: str | None = None,
+    cache_control: str = CACHE_CONTROL,
 ) -> HttpResponseBase:
     """Answer a GET or HEAD with a file. Whether the user may have it is the caller's question.
 
     Arguments: the request; `filename`, a stored name; `storage`, where it is stored;
-    `as_attachment` and `download_name` as in `lo_storage.serving.headers`.
+    `as_attachment`, `download_name` and `cache_control` as in `lo_storage.headers.describe`.
 
-    Answers conditions (RFC 9110, section 13) and a byte range (section 14), and streams under WSGI
+    Answers conditions (RFC 9110, section 13) and byte ranges (section 14), and streams under WSGI
     and ASGI: one statement for what the catalogue knows and then one a MiB, outside of any
     transaction. Raises `Http404` for what the catalogue does not have.
     """
@@ -38,27 +41,17 @@ def db_serve(
     except FileNotFoundError as error:
         raise Http404("There is no such file.") from error
 
-    headers = serving.headers(entry, as_attachment, download_name)
-    unmet = get_conditional_response(
-        request, serving.etag(entry), int(entry.modified_at.timestamp())
-    )
-    if unmet is not None:
-        if unmet.status_code == 304:
-            for name in NOT_MODIFIED:
-                unmet[name] = headers[name]
-        return unmet
-    if request.method == "HEAD":
-        return HttpResponse(headers={**headers, "Content-Length": str(entry.size)})
-
-    part = serving.select(entry, request.headers.get("Range"), request.headers.get("If-Range"))
+    described = describe(entry, as_attachment, download_name, cache_control)
+    answer = serving.answer(request.method, request.headers, entry, described)
     # An ASGI request has a scope; other frameworks wrap it and pass its attributes on.
     stream = serving.async_pieces if hasattr(request, "scope") else serving.pieces
-    return StreamingHttpResponse(
-        stream(alias, entry, part.start, part.end),
-        status=part.status,
-        headers={**headers, **part.headers},
+    response = _Response(
+        stream(alias, entry, answer.segments), status=answer.status, headers=answer.headers
     )
+    if "Content-Type" not in answer.headers:
+        del response["Content-Type"]  # Django's default.
+    return response
 
 
-# RFC 9110, section 15.4.5.
-NOT_MODIFIED = ("Cache-Control", "ETag", "Last-Modified")
+# The same, for an async view to await.
+adb_serve = sync_to_async(db_serve)

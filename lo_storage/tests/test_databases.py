@@ -225,6 +225,7 @@ def test_two_databases_by_alias(alias, settings):
     ours, theirs = here.save("a.txt", content(b"ours")), there.save("a.txt", content(b"theirs"))
     assert (here.open(ours).read(), there.open(theirs).read()) == (b"ours", b"theirs")
     assert (here.listdir("")[1], there.listdir("")[1]) == ([ours], [theirs])
+    assert b"".join(db_serve(RequestFactory().get("/"), theirs, storage=there)) == b"theirs"
     assert len(numbers("default")) == len(numbers(alias)) == 1
 
     file = there.open(theirs)
@@ -238,12 +239,18 @@ def test_two_databases_by_alias(alias, settings):
 
 
 @pytest.mark.parametrize("alias", ["another database"], indirect=True)
-def test_reading_in_one_database_and_writing_in_the_other(alias, settings):
+def test_reading_in_one_database_and_writing_in_the_other(alias, settings, caplog):
     """What the first one lacks is found in the second, and opened there again."""
+    caplog.set_level(logging.INFO, "lo_storage")
     settings.PG_LO_STORAGE_DB_FOR_READ = "default"
     theirs = db_file_storage.save("a.txt", content(b"theirs"))
     assert (numbers("default"), len(numbers(alias))) == (set(), 1)
+    assert caplog.record_tuples == []
+    (loid,) = numbers(alias)
+    message = f"Large object {loid} was not found in 'default', and was in '{alias}'"
+    assert b"".join(db_serve(RequestFactory().get("/"), theirs)) == b"theirs"
     file = db_file_storage.open(theirs)
+    assert caplog.record_tuples == [("lo_storage", logging.INFO, message)] * 2
     file.close()
     assert file.open().read() == b"theirs"
     with transaction.atomic(using=alias):
