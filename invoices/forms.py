@@ -144,5 +144,12 @@ class DeleteForm(forms.Form):
     """Has nothing to fill in, but a place for what the database says."""
 
 
+class LinkForm(forms.Form):
+    """Three buttons: the one that is pressed says how long the link may be used."""
+
+    DAYS = [(1, "1 day"), (7, "7 days"), (30, "30 days")]
+    days = forms.TypedChoiceField(choices=DAYS, coerce=int)
+
+
 class SearchForm(forms.Form):
     q = forms.CharField(label="Search", max_length=200, required=False)

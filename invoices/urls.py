@@ -1,6 +1,7 @@
 from django.urls import path, re_path
 
 from . import views
+from .links import MAX_TOKEN
 
 app_name = "invoices"
 
@@ -13,4 +14,5 @@ urlpatterns = [
     path("<int:pk>/delete/", views.invoice_delete, name="delete"),
     # Not <str:…>: PostgreSQL's text has no NUL, and to ask for one would be an error.
     re_path(r"^file/(?P<filename>[^/\0]+)$", views.invoice_serve, name="serve"),
+    re_path(rf"^link/(?P<token>[\w:-]{{1,{MAX_TOKEN}}})\Z", views.invoice_linked, name="linked"),
 ]

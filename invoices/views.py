@@ -1,4 +1,5 @@
 from contextlib import contextmanager
+from datetime import timedelta
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -6,13 +7,16 @@ from django.core.paginator import Paginator
 from django.db import IntegrityError, OperationalError, transaction
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
 from lo_storage.views import db_serve
 
+from . import links
 from .experiment import BrokenOnPurpose, experiment
-from .forms import DeleteForm, InvoiceForm, ReplaceForm, SearchForm, UploadForm
+from .forms import DeleteForm, InvoiceForm, LinkForm, ReplaceForm, SearchForm, UploadForm
 from .models import Invoice
 from .uploads import takes_files
 
@@ -88,9 +92,14 @@ def invoice_upload(request):
 @login_required
 @require_safe
 def invoice_detail(request, pk):
-    return render(
-        request, "invoices/detail.html", {"invoice": get_object_or_404(mine(request), pk=pk)}
-    )
+    invoice = get_object_or_404(mine(request), pk=pk)
+    form = LinkForm(request.GET)
+    context = {"invoice": invoice, "link_form": form}
+    if invoice.data and form.is_valid():
+        expires = timezone.now() + timedelta(days=form.cleaned_data["days"])
+        address = reverse("invoices:linked", args=[links.token_for(invoice, expires)])
+        context |= {"link": request.build_absolute_uri(address), "expires": expires}
+    return render(request, "invoices/detail.html", context)
 
 
 @login_required
@@ -142,3 +151,16 @@ def invoice_serve(request, filename):
     if not Invoice.objects.filter(owner=request.user, data=filename).exists():
         raise Http404("There is no such file.")
     return db_serve(request, filename, as_attachment="download" in request.GET or None)
+
+
+@require_safe
+def invoice_linked(request, token):
+    # Who has the link needs no account. Forged, expired, its file gone: one answer for all.
+    invoice = links.invoice_for(token)
+    if invoice is None:
+        raise Http404("There is no such file.")
+    response = db_serve(request, invoice.data.name, as_attachment=True)
+    # The address is the key: it goes nowhere else, and once it has ended no cache has the file.
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cache-Control"] = "private, no-store"
+    return response

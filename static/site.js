@@ -1,5 +1,6 @@
 // Every page works without this file. With it, forms that take files show what was chosen,
-// check sizes before anything is sent, take files that are dropped, and show progress.
+// check sizes before anything is sent, take files that are dropped, and show progress; and a link
+// has a button that copies it.
 
 const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 
@@ -22,6 +23,23 @@ function element(name, properties = {}, ...children) {
 function start() {
   document.querySelector("[data-focus]")?.focus({ preventScroll: true });
   for (const form of document.querySelectorAll("form[data-upload]")) enhance(form);
+  for (const input of document.querySelectorAll("input[data-copy]")) addCopyButton(input);
+}
+
+function addCopyButton(input) {
+  const button = element("button", { type: "button", className: "plain" }, "Copy the link");
+  const status = element("span");
+  status.setAttribute("role", "status");
+  button.addEventListener("click", async () => {
+    input.select();
+    try {
+      await navigator.clipboard.writeText(input.value);
+      status.textContent = " Copied.";
+    } catch {
+      status.textContent = " Selected: copy it with the keyboard."; // no HTTPS, or not allowed
+    }
+  });
+  input.after(button, status);
 }
 
 function enhance(form) {
