@@ -99,6 +99,15 @@ def test_an_invoice(name, content, alices_page, alice, invoice_of):
     expect_accessible(alices_page)
 
 
+def test_a_link_for_someone_without_an_account(alices_page, alice, invoice_of):
+    page = alices_page
+    page.goto(invoice_of(alice).get_absolute_url())
+    page.get_by_text("Link for someone without an account").click()
+    page.get_by_role("button", name="7 days").click()
+    expect(page.get_by_label("The link")).to_be_visible()
+    expect_accessible(page)
+
+
 def test_an_invoice_without_a_file(alices_page, invoice):
     Invoice.objects.update(data=None)
     alices_page.goto(invoice.get_absolute_url())

@@ -159,8 +159,9 @@ def invoice_linked(request, token):
     invoice = links.invoice_for(token)
     if invoice is None:
         raise Http404("There is no such file.")
-    response = db_serve(request, invoice.data.name, as_attachment=True)
-    # The address is the key: it goes nowhere else, and once it has ended no cache has the file.
+    # The address is the key: once it has ended no cache has the file, and it goes nowhere else.
+    response = db_serve(
+        request, invoice.data.name, as_attachment=True, cache_control="private, no-store"
+    )
     response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["Cache-Control"] = "private, no-store"
     return response

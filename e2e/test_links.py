@@ -1,0 +1,67 @@
+"""A link goes to someone who has no account, and ends with the file."""
+
+import pytest
+from playwright.sync_api import expect
+
+from .files import noise, pdf
+from .steps import download
+
+PHONE = {"width": 360, "height": 800}
+
+
+@pytest.fixture
+def stranger(browser, base_url):
+    """Another browser, in which nobody is signed in."""
+    context = browser.new_context(base_url=base_url)
+    yield context.new_page()
+    context.close()
+
+
+def make_link(page, invoice, days):
+    page.goto(invoice.get_absolute_url())
+    page.get_by_text("Link for someone without an account").click()
+    page.get_by_role("button", name=days).click()
+    return page.get_by_label("The link").input_value()
+
+
+def test_an_invoice_is_handed_on_until_it_is_deleted(
+    alices_page, stranger, alice, invoice_of, large_objects
+):
+    page, content = alices_page, noise(3_000_000)
+    invoice = invoice_of(alice, content, "March rent.bin")
+    link = make_link(page, invoice, "7 days")
+    expect(page.get_by_text("or sooner when the file is replaced or deleted")).to_be_visible()
+
+    # As from a mail: a click on an address.
+    stranger.set_content(f'<a href="{link}">Your invoice</a>')
+    assert download(stranger, stranger.get_by_role("link")) == ("March rent.bin", content)
+    assert stranger.context.cookies() == []
+    stranger.goto(invoice.get_absolute_url())  # It opens the file, and nothing around it.
+    expect(stranger.get_by_role("heading", name="Sign in")).to_be_visible()
+
+    page.get_by_role("link", name="Delete").click()
+    page.get_by_role("button", name="Delete invoice").click()
+    expect(page.get_by_role("heading", name="No invoices yet")).to_be_visible()
+    assert not large_objects()
+    assert stranger.goto(link).status == 404
+    expect(stranger.get_by_role("heading", name="There is no such page")).to_be_visible()
+
+
+def test_a_link_is_copied(alices_page, context, alice, invoice_of):
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = alices_page
+    link = make_link(page, invoice_of(alice), "1 day")
+    page.get_by_role("button", name="Copy the link").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == link
+
+
+@pytest.mark.browser_context_args(java_script_enabled=False, viewport=PHONE)
+def test_a_link_is_made_and_selected_without_javascript(alices_page, stranger, alice, invoice_of):
+    page = alices_page
+    link = make_link(page, invoice_of(alice, pdf(), "rent.pdf"), "30 days")
+    expect(page.get_by_role("button", name="Copy the link")).to_have_count(0)
+    expect(page.get_by_label("The link")).not_to_be_editable()
+    expect(page.get_by_label("The link")).to_be_in_viewport()
+    stranger.set_content(f'<a href="{link}">Your invoice</a>')
+    assert download(stranger, stranger.get_by_role("link")) == ("rent.pdf", pdf())
