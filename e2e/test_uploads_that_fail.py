@@ -1,21 +1,16 @@
 """Whatever goes wrong with an upload, it leaves the rows and the large objects that were there."""
 
 import os
-import re
 import signal
-import subprocess
-import sys
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from urllib.parse import quote
+from contextlib import suppress
 
 import pytest
-from django.conf import settings as site
 from django.db import connection
 from django.db.models.signals import post_save
 from playwright.sync_api import Error, expect
 
 from invoices.models import Invoice
+from tests.programs import gunicorn
 
 from .files import MiB, noise, pdf, png
 from .steps import eventually, foot, upload
@@ -201,47 +196,11 @@ def send(page, batch, server=""):
     upload(page, *batch)
 
 
-@contextmanager
-def server(folder):
-    """A server in a process group of its own, on the test's database. Yields the group, address."""
-    database = connection.settings_dict
-    user, password, host = (database[name] for name in ("USER", "PASSWORD", "HOST"))
-    login = f"{quote(user)}:{quote(password, safe='')}" if password else quote(user)
-    place = f"/{host}" if host.startswith("/") else host  # a folder with a socket in it
-    environment = {
-        **os.environ,
-        "DATABASE_URL": f"postgres://{login}@{place}/{database['NAME']}",
-        "PGPORT": str(database["PORT"]),
-        "SECRET_KEY": site.SECRET_KEY,  # so that the cookie holds here, too
-        "ALLOWED_HOSTS": "localhost",
-        "DEMO": "1",  # and so plain HTTP
-        "TMPDIR": str(folder),  # who is killed cannot tidy up
-    }
-    command = ["-m", "gunicorn", "config.wsgi", "--bind=127.0.0.1:0", "--threads=4"]
-    log = folder / "server.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *command, "--no-control-socket"],
-            cwd=Path(__file__).parent.parent,
-            env=environment,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-        found = eventually(lambda: re.search(r"Listening at: http://[\d.]+:(\d+)", log.read_text()))
-        yield process.pid, f"http://localhost:{found[1]}"
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
 def test_a_server_that_is_killed_in_the_middle_leaves_nothing(
     alices_page, before, batch, stopped_in_the_middle, other_session, snapshot, tmp_path
 ):
     page = alices_page
-    with server(tmp_path) as (group, address):
+    with gunicorn(tmp_path) as (group, address, _):
         send(page, batch, address)
         session = stopped_in_the_middle()
         os.killpg(group, signal.SIGKILL)
@@ -252,7 +211,7 @@ def test_a_server_that_is_killed_in_the_middle_leaves_nothing(
     eventually(lambda: session not in sessions())
     assert snapshot() == before
 
-    with server(tmp_path) as (_, address):
+    with gunicorn(tmp_path) as (_, address, _):
         send(page, batch, address)
         expect(page.get_by_role("status")).to_have_text("2 invoices were uploaded.")
         expect(foot(page)).to_have_text(["3", "3", "0"])

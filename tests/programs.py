@@ -1,6 +1,16 @@
 import os
+import re
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from django.conf import settings as site
+from django.db import connection
+
+from .test_postgres import until
 
 
 def run_python(project, *arguments, without=("DJANGO_SETTINGS_MODULE",)):
@@ -15,3 +25,42 @@ def run_python(project, *arguments, without=("DJANGO_SETTINGS_MODULE",)):
     )
     assert result.returncode == 0, result.stdout
     return result.stdout
+
+
+@contextmanager
+def gunicorn(folder, *arguments, application="config.wsgi"):
+    """A server in a process group of its own, on the test's database.
+
+    Yields the group, the address, and the path of what it logs.
+    """
+    database = connection.settings_dict
+    user, password, host = (database[name] for name in ("USER", "PASSWORD", "HOST"))
+    login = f"{quote(user)}:{quote(password, safe='')}" if password else quote(user)
+    place = f"/{host}" if host.startswith("/") else host  # a folder with a socket in it
+    environment = {
+        **os.environ,
+        "DATABASE_URL": f"postgres://{login}@{place}/{database['NAME']}",
+        "PGPORT": str(database["PORT"]),
+        "SECRET_KEY": site.SECRET_KEY,  # so that the cookie holds here, too
+        "ALLOWED_HOSTS": "localhost",
+        "DEMO": "1",  # and so plain HTTP
+        "TMPDIR": str(folder),  # who is killed cannot tidy up
+    }
+    command = ["-m", "gunicorn", application, "--bind=127.0.0.1:0", "--threads=4", *arguments]
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *command, "--no-control-socket"],
+            cwd=Path(__file__).parent.parent,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        found = until(lambda: re.search(r"Listening at: http://[\d.]+:(\d+)", log.read_text()))
+        yield process.pid, f"http://localhost:{found[1]}", log
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
