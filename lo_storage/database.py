@@ -1,13 +1,14 @@
 """The way to a database of Django's: its alias, and a cursor that binds on the server."""
 
+import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from io import BytesIO
 from typing import Any, Self
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DEFAULT_DB_ALIAS, Error, connections
+from django.db import DEFAULT_DB_ALIAS, Error, connections, transaction
 from django.db.backends.utils import CursorDebugWrapper
 from django.db.transaction import TransactionManagementError
 from psycopg import Cursor, errors, pq
@@ -37,6 +38,11 @@ def require_transaction(alias: str) -> None:
             "a large object can be written only in a transaction, together with the row that names"
             f" it; wrap both in transaction.atomic(using={alias!r})"
         )
+
+
+def savepoint(alias: str) -> AbstractContextManager[None]:
+    """Give a savepoint, so that an error leaves a transaction usable; nothing without one."""
+    return nullcontext() if connections[alias].get_autocommit() else transaction.atomic(using=alias)
 
 
 class GatheringCursor(Cursor[Any]):
@@ -94,9 +100,9 @@ def cursor(alias: str, cursor_class: type[Cursor[Any]] = Cursor) -> Iterator[Any
                     f" 'manage.py migrate --database {alias}'"
                 )
             case errors.UndefinedObject():
-                translated = FileNotFoundError(str(error).strip())
+                translated = FileNotFoundError(errno.ENOENT, str(error).strip())
             case errors.InsufficientPrivilege():
-                translated = PermissionError(str(error).strip())
+                translated = PermissionError(errno.EACCES, str(error).strip())
             case _:
                 raise
         if connection.in_atomic_block:

@@ -12,7 +12,14 @@ from typing import Any, Self, SupportsIndex
 from psycopg import Cursor
 
 from . import catalogue, large_objects
-from .database import GatheringCursor, cursor, db_for_read, db_for_write, require_transaction
+from .database import (
+    GatheringCursor,
+    cursor,
+    db_for_read,
+    db_for_write,
+    require_transaction,
+    savepoint,
+)
 from .large_objects import MAX_SIZE, PIECE, ROW, Buffer
 from .names import MAX_OID
 
@@ -43,9 +50,10 @@ class DbFileIO(io.RawIOBase):
       number alone.
     - `close()` and the garbage collector send no query.
 
-    Round trips: one to open; to read one each of 256 KiB or more, of any length, and one for each
-    256 KiB where less is asked for; one each to write (each MiB), truncate, ask for the size and
-    seek from the end; the rest none.
+    Round trips: one to open, and for an object of another role one more, or in a transaction three;
+    to read one each of 256 KiB or more, of any length, and one for each 256 KiB where less is asked
+    for; one each to write (each MiB), truncate, ask for the size and seek from the end; the rest
+    none.
 
     Raises `ValueError` for a number or a mode that does not exist, `FileNotFoundError`,
     `PermissionError` and `io.UnsupportedOperation`.
@@ -95,9 +103,12 @@ class DbFileIO(io.RawIOBase):
             self._stored_name = self._name
         else:
             with cursor(self._alias) as c:
-                self._stored_name, self._created_at, self._ahead = catalogue.open(
+                self._stored_name, self._created_at, is_owner, self._ahead = catalogue.open(
                     c, self._loid, self._at_opening if mode == "rb" else 0
                 )
+            if not is_owner:
+                with savepoint(self._alias), cursor(self._alias) as c:
+                    large_objects.try_to_open(c, self._loid, mode != "rb")
             self._name = self._name or self._stored_name
         self._is_open = True
         if mode[0] == "a":

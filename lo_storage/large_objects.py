@@ -104,6 +104,12 @@ TRUNCATE = """
     select lo_close(fd) from truncated
 """
 
+TRY = """
+    select lo_close(lo_open(oid, case when %(writes)s then x'20000' else x'40000' end::int))
+      from pg_largeobject_metadata
+     where oid = %(loid)s::oid
+"""
+
 UNLINK = "select lo_unlink(oid) from pg_largeobject_metadata where oid = %(loid)s::oid"
 
 
@@ -145,6 +151,12 @@ def truncate(cursor: Cursor, loid: int, size: int) -> None:
     """Cut the object to `size` bytes, or extend it with zeros."""
     check_end(size)
     cursor.execute(TRUNCATE, {"loid": loid, "size": size})
+    existing(cursor.fetchall(), loid)
+
+
+def try_to_open(cursor: Cursor, loid: int, writes: bool) -> None:
+    """Let PostgreSQL raise its error where the role may not read, or not write the object."""
+    cursor.execute(TRY, {"loid": loid, "writes": writes})
     existing(cursor.fetchall(), loid)
 
 

@@ -7,6 +7,8 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.transaction import TransactionManagementError
 
+from lo_storage import catalogue, large_objects
+from lo_storage.large_objects import ROW
 from lo_storage.models import LargeObject
 from lo_storage.storage import DbFileIO, db_file_storage
 
@@ -164,3 +166,22 @@ def test_a_name_is_opened_again_as_a_path_is(loid, other_session):
     given_to_another(other_session, loid)
     file.close()
     assert file.open().read() == b"of another one"
+
+
+@pytest.mark.parametrize("is_catalogued", [True, False])
+def test_a_file_that_another_session_shortens_is_read_short(save, other_session, is_catalogued):
+    content = b"0123456789" * ROW
+    if is_catalogued:
+        module, loid = catalogue, db_file_storage.entry(save(content)).loid
+    else:
+        module = large_objects
+        (loid,) = other_session.execute("select lo_from_bytea(0, %s)", [content]).fetchone()
+    with DbFileIO(loid) as file, other_session.cursor(binary=True) as cursor:
+        assert file.read(4) == b"0123"
+        module.truncate(cursor, loid, ROW + 3)
+        file.seek(ROW)
+        assert file.read(10 * ROW) == content[ROW : ROW + 3]
+        assert (file.tell(), file.read(1), file.readline()) == (ROW + 3, b"", b"")
+        module.truncate(cursor, loid, 0)
+        file.seek(0)
+        assert file.read() == b"".join(file.chunks()) == b""
