@@ -48,6 +48,8 @@ class DbFileIO(io.RawIOBase):
     - A file that is kept past its transaction reaches its own object or raises `FileNotFoundError`,
       also where the number was given to another object. What is not catalogued is known by its
       number alone.
+    - A thread uses its own connection: it finds what is committed alone, and needs a transaction of
+      its own to write. For threads that use one file at once put an `io.BufferedReader` around it.
     - `close()` and the garbage collector send no query.
 
     Round trips: one to open, and for an object of another role one more, or in a transaction three;
