@@ -14,6 +14,8 @@ class SiteMiddleware(MiddlewareMixin):
     def process_response(self, request, response):
         policy = POLICY + TOOLBAR if settings.DEBUG else POLICY
         response.headers.setdefault("Content-Security-Policy", policy)
+        # Another port of this host gets our cookie, and could show our users their own files.
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         return response
 
     def process_exception(self, request, exception):

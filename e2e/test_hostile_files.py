@@ -1,10 +1,15 @@
 """Whatever was uploaded is hostile: it is kept, and it never runs."""
 
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 from playwright.sync_api import Error, expect
 
 from invoices.models import Invoice
 
+from .files import pdf, png
 from .steps import upload
 
 # Each asks for an address that tells that a script ran.
@@ -14,6 +19,21 @@ HTML = f"<!doctype html><html><head><title>Hello</title></head><body>{BODY}</bod
 XHTML = f'<html xmlns="http://www.w3.org/1999/xhtml"><body>{BODY}</body></html>'
 SVG = f"""<svg xmlns="http://www.w3.org/2000/svg" onload="{SCRIPT}"><a xmlns:x="http://www.w3.org/1999/xhtml">
 <x:script>{SCRIPT}</x:script></a><rect width="9" height="9"/></svg>"""
+
+# Each is two things at once.
+PDF_AND_HTML = pdf().decode().replace("%PDF-1.4\n", f"%PDF-1.4\n{HTML}\n")
+HTML_AND_PDF = f"{HTML}\n{pdf().decode()}"
+PDF_THAT_ACTS = (
+    pdf()
+    .decode()
+    .replace(
+        "/Catalog",
+        "/Catalog /OpenAction << /S /JavaScript /JS"
+        r" (this.submitForm\({cURL: 'ADDRESS'}\); app.launchURL\('ADDRESS'\)) >>",
+    )
+)
+SCRIPT_AND_PDF = f"/*\n{pdf().decode()}\n*/ globalThis.postMessage?.('it ran')"
+STYLE_AND_PDF = f"/*\n{pdf().decode()}\n*/ body {{ display: none }}"
 
 
 @pytest.fixture
@@ -35,7 +55,14 @@ def ran(addresses):
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("page.html", HTML), ("page.xhtml", XHTML), ("drawing.svg", SVG)]
+    ("name", "text"),
+    [
+        ("page.html", HTML),
+        ("page.xhtml", XHTML),
+        ("drawing.svg", SVG),
+        ("polyglot.html", PDF_AND_HTML),
+        ("polyglot.htm", HTML_AND_PDF),
+    ],
 )
 def test_each_of_them_runs_where_it_is_let(name, text, page, hostile):
     with page.expect_request("**/it-ran"):
@@ -71,11 +98,22 @@ def test_what_can_run_is_saved_to_disk(name, text, alices_page, hostile, asked_f
     assert not ran(asked_for)
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "page.html.txt", "scan.png", "page.svg.png"])
-def test_what_pretends_to_be_harmless_stays_harmless(name, alices_page, hostile, asked_for):
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("notes.txt", HTML),
+        ("page.html.txt", HTML),
+        ("scan.png", HTML),
+        ("page.svg.png", HTML),
+        ("one.pdf", PDF_AND_HTML),
+        ("other.pdf", HTML_AND_PDF),
+        ("acts.pdf", PDF_THAT_ACTS),
+    ],
+)
+def test_what_pretends_to_be_harmless_stays_harmless(name, text, alices_page, hostile, asked_for):
     page = alices_page
     page.goto("/upload/")
-    upload(page, hostile(name, HTML))
+    upload(page, hostile(name, text))
     expect(page.get_by_role("heading", name="Preview")).to_be_visible()
     page.goto(Invoice.objects.get().data.url)
     page.wait_for_load_state("networkidle")
@@ -96,3 +134,94 @@ def test_a_name_and_a_title_are_text(alices_page, sample, asked_for):
         expect(page.get_by_role("link", name=name)).to_be_visible()
     page.wait_for_load_state("networkidle")
     assert not ran(asked_for)
+
+
+# Each way to run a file that a page of the site could be made to name; "ran" or why it did not.
+INCLUDE = """async ([address, way]) => {
+  const loads = (element) => new Promise((resolve) => {
+    element.onload = () => resolve("ran");
+    element.onerror = () => resolve("refused");
+    document.head.append(element);
+  });
+  const make = (name, properties) => Object.assign(document.createElement(name), properties);
+  try {
+    switch (way) {
+      case "script": return await loads(make("script", { src: address }));
+      case "module": await import(address); return "ran";
+      case "style": return await loads(make("link", { rel: "stylesheet", href: address }));
+      case "service worker": await navigator.serviceWorker.register(address); return "ran";
+      case "worker": return await new Promise((resolve) => {
+        const worker = new Worker(address);
+        worker.onmessage = () => resolve("ran");
+        worker.onerror = () => resolve("refused");
+      });
+    }
+  } catch {
+    return "refused";
+  }
+}"""
+WAYS = ["script", "module", "style", "service worker", "worker"]
+
+
+@pytest.fixture
+def neighbour(tmp_path):
+    """Another site: it serves a folder, and its address is not that of the invoices."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    folder = tmp_path / "neighbour"
+    folder.mkdir()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield folder, server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_page_that_includes_what_it_should_not_runs_it(page, neighbour):
+    folder, port = neighbour
+    (folder / "index.html").write_text("<!doctype html><title>Hello</title>")
+    (folder / "code.js").write_text(SCRIPT_AND_PDF)
+    (folder / "code.css").write_text(STYLE_AND_PDF)
+    page.goto(f"http://127.0.0.1:{port}/")
+    for way in WAYS:
+        address = f"/code.{'css' if way == 'style' else 'js'}"
+        assert page.evaluate(INCLUDE, [address, way]) == "ran"
+
+
+def test_no_page_can_be_made_to_include_a_file_as_code(alices_page, alice, invoice_of):
+    page = alices_page
+    page.goto("/")
+    for name in ["code.js", "code.txt", "code.pdf", "code.png", "code"]:
+        script = invoice_of(alice, SCRIPT_AND_PDF.encode(), name).data.url
+        style = invoice_of(alice, STYLE_AND_PDF.encode(), name).data.url
+        for way in WAYS:
+            result = page.evaluate(INCLUDE, [style if way == "style" else script, way])
+            assert (name, way, result) == (name, way, "refused")
+
+
+# By another name it gets no cookie; from another port of the same one it does.
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_no_other_site_can_include_a_file(
+    host, alices_page, alice, invoice_of, neighbour, base_url
+):
+    page, (folder, port) = alices_page, neighbour
+    image = base_url + invoice_of(alice, png(), "scan.png").data.url
+    notes = base_url + invoice_of(alice, b"secret", "notes.txt").data.url
+    (folder / "index.html").write_text(f'<!doctype html><iframe src="{notes}"></iframe>')
+    page.goto(f"http://{host}:{port}/")
+    assert page.frames[1].url == "chrome-error://chromewebdata/"
+    show = """(src) => new Promise((resolve) => {
+      const image = new Image();
+      image.onload = () => resolve("shown");
+      image.onerror = () => resolve("refused");
+      image.src = src;
+    })"""
+    assert page.evaluate(show, f"{base_url}/static/favicon.svg") == "shown"
+    assert page.evaluate(show, image) == "refused"
+    read = "(address) => fetch(address, {credentials: 'include'}).catch(() => 'refused')"
+    assert page.evaluate(read, image) == "refused"

@@ -4,7 +4,9 @@ import re
 
 import pytest
 from django.core.files.base import ContentFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from invoices.models import Invoice
 
@@ -36,7 +38,55 @@ def test_another_persons_file_and_a_missing_one_get_the_same_answer(
     assert answer(client, f"/file/{name}?download") == theirs
 
 
-@pytest.mark.parametrize("name", ["a%00b", "1.pdf%00", "..%2F1.pdf", "%F0%9F%92%A9.pdf", "%FF"])
+def test_another_persons_file_costs_the_same_statements_as_a_missing_one(
+    alice, bob, invoice_of, signed_in
+):
+    def statements(name):
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            assert client.get(f"/file/{name}").status_code == 404
+        return [re.sub(r"'[^']*'|[0-9]+", "", query["sql"]) for query in queries]
+
+    theirs, client = invoice_of(bob).data.name, signed_in(alice)
+    assert statements(theirs) == statements("1.pdf")
+    # Session, user, whether an invoice of hers names it, and the balance at the foot of the page.
+    assert len(statements(theirs)) == 4
+
+
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-3"}, {"If-None-Match": "*"}])
+def test_a_head_tells_no_more_of_another_persons_file_than_of_a_missing_one(
+    headers, alice, bob, invoice_of, signed_in
+):
+    name, client = invoice_of(bob).data.name, signed_in(alice)
+    theirs, missing = (client.head(f"/file/{n}", headers=headers) for n in [name, "1.pdf"])
+    assert theirs.status_code == missing.status_code == 404
+    assert dict(theirs.headers) == dict(missing.headers)
+    assert theirs.content == missing.content == b""
+
+
+def test_no_number_opens_a_file_of_another_person(alice, bob, invoice_of, signed_in):
+    client = signed_in(alice)
+    mine, theirs = invoice_of(alice), [invoice_of(bob, name=f"a{s}") for s in [".pdf", ".txt", ""]]
+    numbers = [int(invoice.data.name.split(".")[0]) for invoice in [mine, *theirs]]
+    found = [
+        name
+        for number in range(min(numbers) - 2, max(numbers) + 3)
+        for name in [f"{number}.pdf", f"{number}.txt", f"{number}"]
+        if client.get(f"/file/{name}").status_code != 404
+    ]
+    assert found == [mine.data.name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a%00b", "1.pdf%00", "%F0%9F%92%A9.pdf", "%FF", "9" * 100_000, "1." + "x" * 100_000),
+        *("..%2F1.pdf", "../manage.py", "..%2F..%2F..%2Fetc%2Fpasswd", "..%5C..%5Cmanage.py"),
+        *("%2Fetc%2Fpasswd", "....%2F%2Fmanage.py", "%252e%252e%252fmanage.py", "..", "C%3A%5Cx"),
+        *("1.pdf%0D%0ASet-Cookie%3A%20a=b", "1 or 1=1", "1.pdf'--", "*", "%25"),
+    ],
+)
 def test_an_impossible_name_is_a_missing_file(name, alice, signed_in):
     assert signed_in(alice).get(f"/file/{name}").status_code == 404
 

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 
 from invoices.models import Invoice
@@ -135,10 +136,42 @@ class TestNames:
         titles = Invoice.objects.order_by("pk").values_list("title", flat=True)
         assert list(titles) == ["two lines of.it", "t" * 200, "Untitled"]
 
+    def test_one_longer_than_any_disk_takes_is_refused(self, alice, signed_in):
+        page = upload(signed_in(alice), ("n" * 100_000 + ".pdf", b"x"))
+        assert (page.status_code, shows(page, "Nothing was saved")) == (413, True)
+        assert not Invoice.objects.exists()
+
     def test_a_replacement_has_its_own_name(self, alice, invoice_of, signed_in):
         invoice = invoice_of(alice)
         replace(signed_in(alice), invoice, "l" * 200 + ' "x".PDF', b"new")
         assert Invoice.objects.with_file().get().original_name == "l" * 200 + ' "x".PDF'
+
+
+class TestFilesThatLie:
+    @pytest.mark.parametrize(
+        ("name", "content", "content_type"),
+        [
+            ("archive.pdf", b"PK\x03\x04" + bytes(100), "application/pdf"),
+            ("page.png", b"<html><script>alert(1)</script>", "image/png"),
+            ("program.txt", b"MZ\x90\0", "text/plain; charset=utf-8"),
+            ("scan.html", b"\x89PNG\r\n\x1a\n", "application/octet-stream"),
+            ("invoice.pdf.exe", b"%PDF-1.4", "application/octet-stream"),
+            ("page.php.jpg", b"<?php phpinfo() ?>", "image/jpeg"),
+        ],
+    )
+    def test_one_is_kept_byte_for_byte_and_sent_as_what_its_name_says(
+        self, name, content, content_type, alice, signed_in
+    ):
+        # What the browser says of the type is as little believed as what the content looks like.
+        file = SimpleUploadedFile(name, content, content_type="text/html")
+        client = signed_in(alice)
+        client.post("/upload/", {"files": file, "issued": "2026-03-02"})
+        answer = client.get(Invoice.objects.get().data.url)
+        assert downloaded(answer) == content
+        assert answer.headers["Content-Type"] == content_type
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
 class TestAllOrNothing:
