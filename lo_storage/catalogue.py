@@ -99,7 +99,7 @@ READ_VERSION = """
 WRITE = """
     update lo_storage_largeobject
        set version = version + 1, modified_at = clock_timestamp(), sha256 = null,
-           size = greatest(size, %(offset)s + length(%(data)b))
+           size = greatest(size, %(offset)s::bigint + length(%(data)b))
      where loid = %(loid)s::oid
        and created_at = coalesce(%(created_at)s::timestamptz, created_at)
  returning lo_put(loid, %(offset)s, %(data)b)
