@@ -31,8 +31,8 @@ def db_serve(
     `as_attachment`, `download_name` and `cache_control` as in `lo_storage.headers.describe`.
 
     Answers conditions (RFC 9110, section 13) and byte ranges (section 14), and streams under WSGI
-    and ASGI: one statement for what the catalogue knows and then one a MiB, outside of any
-    transaction. Raises `Http404` for what the catalogue does not have.
+    and ASGI: one statement for what the catalogue knows and then one for each half MiB, outside of
+    any transaction. Raises `Http404` for what the catalogue does not have.
     """
     if request.method not in ("GET", "HEAD"):
         return HttpResponseNotAllowed(["GET", "HEAD"])

@@ -67,12 +67,13 @@ def another_alias(transactional_db):
         added.append(alias)
         connections[alias] = connection.copy()
         connections[alias].settings_dict["OPTIONS"] |= options
+        connections.settings[alias] = connections[alias].settings_dict
 
     yield add
     for alias in added:
         connections[alias].close()
         connections[alias].close_pool()
-        del connections[alias]
+        del connections[alias], connections.settings[alias]
 
 
 @pytest.fixture

@@ -270,7 +270,7 @@ def test_round_trips(serve, round_trips):
 
 @pytest.mark.django_db(transaction=True)
 def test_asgi_streams_piece_by_piece(save):
-    name = save(bytes(3_000_000), "x.bin")
+    name = save(bytes(1_500_000), "x.bin")
 
     class Wrapped:
         """A request as other frameworks have it, around Django's."""
@@ -292,13 +292,13 @@ def test_asgi_streams_piece_by_piece(save):
         await sync_to_async(connections.close_all)()
         return sizes
 
-    assert asyncio.run(sizes()) == [1_048_576, 1_048_576, 902_848]
+    assert asyncio.run(sizes()) == [524_288, 524_288, 451_424]
 
 
 def test_a_slow_reader_keeps_no_connection_of_a_pool(save, another_alias):
     another_alias("pooled", pool={"min_size": 1, "max_size": 1, "timeout": 1})
-    entry = db_file_storage.entry(save(bytes(3_000_000), "x.bin"))
+    entry = db_file_storage.entry(save(bytes(1_500_000), "x.bin"))
     stream = pieces("pooled", entry, [(0, entry.size)])
-    for size in (1_048_576, 1_048_576, 902_848):
+    for size in (524_288, 524_288, 451_424):
         assert len(next(stream)) == size
         assert connections["pooled"].connection is None
