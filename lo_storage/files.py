@@ -44,7 +44,9 @@ class DbFileIO(io.RawIOBase):
       (`TransactionManagementError`). Reading needs none.
     - `write()` returns when the server has the bytes, so a missing `close()` loses nothing. For
       many small writes put an `io.BufferedWriter` around it.
-    - Reading is buffered, as it is in what Python's `open()` returns: 256 KiB are read ahead.
+    - Reading is buffered, as it is in what Python's `open()` returns: 256 KiB are read ahead, and
+      stay as they were where someone else writes or a savepoint is rolled back; `open()` forgets
+      them.
     - A file that is kept past its transaction reaches its own object or raises `FileNotFoundError`,
       also where the number was given to another object. What is not catalogued is known by its
       number alone.

@@ -1,3 +1,4 @@
+import copy
 import gc
 import io
 import os
@@ -242,9 +243,44 @@ def test_neither_close_nor_the_garbage_collector_sends_a_query(new, round_trips)
     assert round_trips == []
 
 
-def test_a_file_is_not_pickled(new):
-    with pytest.raises(TypeError, match="cannot pickle 'DbFileIO' object"):
-        pickle.dumps(DbFileIO(new()))
+@pytest.mark.parametrize("duplicate", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_file_is_neither_pickled_nor_copied(new, duplicate):
+    with DbFileIO(new()) as file, pytest.raises(TypeError, match="cannot pickle 'DbFileIO' object"):
+        duplicate(file)
+
+
+def test_a_with_statement_closes_the_file_however_it_ends(new):
+    file = DbFileIO(new(b"abc"))
+    with pytest.raises(ZeroDivisionError), file:
+        print(1 / 0)
+    assert file.closed
+    with pytest.raises(ValueError, match="I/O operation on closed file"), file:
+        pass
+    with file.open() as entered:
+        assert entered is file
+        assert not file.closed
+    assert file.closed
+
+
+def test_what_a_file_shows_of_itself(new):
+    loid = new()
+    with DbFileIO(loid, "rb+") as file:
+        assert (repr(file), str(file)) == (f"<DbFileIO: {loid} '{loid}.txt' r+b>", f"{loid}.txt")
+    assert repr(file) == f"<DbFileIO: {loid} '{loid}.txt' closed>"
+    with DbFileIO(loid, name="my notes.txt") as file:
+        assert (repr(file), str(file)) == (f"<DbFileIO: {loid} 'my notes.txt' rb>", "my notes.txt")
+
+
+def test_a_roll_back_is_seen_once_the_file_is_opened_again(new):
+    with DbFileIO(new(b"before"), "r+b") as file:
+        with transaction.atomic():
+            file.write(b"AFTER!")
+            file.seek(0)
+            assert file.read(1) == b"A"
+            transaction.set_rollback(True)
+        assert file.read(1) == b"F"
+        file.open("r+b")
+        assert file.read() == b"before"
 
 
 def test_an_object_that_is_not_catalogued_is_a_file_too():
