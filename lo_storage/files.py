@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
+from pickle import PickleBuffer
 from typing import Any, Self, SupportsIndex
 
 from psycopg import Cursor
@@ -63,6 +64,8 @@ class DbFileIO(io.RawIOBase):
     `PermissionError` and `io.UnsupportedOperation`.
     """
 
+    _is_open = False
+
     def __init__(
         self,
         loid: int,
@@ -82,7 +85,6 @@ class DbFileIO(io.RawIOBase):
         self._given_alias = alias
         self._name = name
         self._at_opening = at_opening
-        self._is_open = False
         self.open(mode)
 
     def open(self, mode: str = "rb", name: str = "", alias: str | None = None) -> Self:
@@ -114,9 +116,9 @@ class DbFileIO(io.RawIOBase):
                 with savepoint(self._alias), cursor(self._alias) as c:
                     large_objects.try_to_open(c, self._loid, mode != "rb")
             self._name = self._name or self._stored_name
-        self._is_open = True
         if mode[0] == "a":
             self._position = self.size
+        self._is_open = True
         return self
 
     def __str__(self) -> str:
@@ -182,8 +184,8 @@ class DbFileIO(io.RawIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Return up to `size` bytes, or all that follow, as they were at one moment."""
+        size = _limit(size)
         self._check_readable()
-        size = MAX_SIZE if size is None or (size := operator.index(size)) < 0 else size
         if size < ROW:
             self._read_ahead(size)
         if size < ROW or self._is_ahead(size):
@@ -216,17 +218,19 @@ class DbFileIO(io.RawIOBase):
         return self.read(ROW if size < 0 else size)
 
     def readinto(self, buffer: Any, /) -> int:
-        view = memoryview(buffer).cast("B")
-        data = self.read(len(view))
-        view[: len(data)] = data
+        view = memoryview(buffer)
+        if view.readonly or not view.c_contiguous:
+            raise TypeError("a contiguous read-write bytes-like object is required")
+        data = self.read(view.nbytes)
+        PickleBuffer(view).raw()[: len(data)] = data
         return len(data)
 
     readinto1 = readinto
 
     def readline(self, size: int | None = -1, /) -> bytes:
         """Return a line, of at most `size` bytes."""
+        limit = _limit(size)
         self._check_readable()
-        limit = MAX_SIZE if size is None or size < 0 else size
         line = bytearray()
         while len(line) < limit and not line.endswith(b"\n"):
             self._read_ahead(1)
@@ -241,11 +245,10 @@ class DbFileIO(io.RawIOBase):
 
     def write(self, buffer: Any, /) -> int:
         """Write all of `buffer`; the server has it when this returns."""
+        if not (view := memoryview(buffer)).c_contiguous:
+            raise BufferError("a contiguous bytes-like object is required")
         self._check_writable()
-        if isinstance(buffer, str):
-            raise TypeError("a bytes-like object is required, not 'str'")
-        data = memoryview(buffer)
-        data = data.cast("B") if data.contiguous else memoryview(data.tobytes())
+        data = PickleBuffer(view).raw()  # As bytes, whatever the items are.
         if self._mode[0] != "a":
             large_objects.check_end(self._position + len(data))
         self._forget_ahead()
@@ -271,6 +274,7 @@ class DbFileIO(io.RawIOBase):
         return self._position
 
     def seek(self, offset: SupportsIndex, whence: int = os.SEEK_SET, /) -> int:
+        whence = operator.index(whence)
         self._check_open()
         position = operator.index(offset)
         match whence:
@@ -337,7 +341,14 @@ class DbFileIO(io.RawIOBase):
         require_transaction(self._alias)
 
 
+def _limit(size: int | None) -> int:
+    """Return what a read of `size` bytes may return at most."""
+    return MAX_SIZE if size is None or (size := operator.index(size)) < 0 else size
+
+
 def _normalize(mode: str) -> str:
+    if not isinstance(mode, str):
+        raise TypeError(f"mode must be a string, not {mode!r}")
     for known in MODES:
         if sorted(mode) == sorted(known):
             return known

@@ -3,6 +3,7 @@ import gc
 import io
 import os
 import pickle
+from array import array
 
 import pytest
 from django.db import OperationalError, connection, transaction
@@ -185,10 +186,12 @@ def test_buffers_of_any_kind_are_written(new):
     with DbFileIO(loid, "wb") as file:
         file.write(bytearray(b"a"))
         file.write(memoryview(b"xbx")[1:2])
-        file.write(memoryview(b"cxdx")[::2])
+        file.write(array("h", [0x6463] * 2))
+        with pytest.raises(BufferError):
+            file.write(memoryview(b"cxdx")[::2])
         with pytest.raises(TypeError, match="bytes-like object is required, not 'str'"):
             file.write("e")
-    assert content(loid) == b"abcd"
+    assert content(loid) == b"abcdcd"
 
 
 def test_a_mode_that_does_not_allow_it(new):
@@ -219,7 +222,8 @@ def test_a_closed_file(new):
     ):
         with pytest.raises(ValueError, match="I/O operation on closed file"):
             call()
-    assert file.open().read() == b"abc"
+    with file.open() as file:
+        assert file.read() == b"abc"
 
 
 def test_pythons_wrappers_go_around_it(new):
