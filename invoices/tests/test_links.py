@@ -15,7 +15,7 @@ from lo_storage.models import LargeObject
 
 from .conftest import downloaded, replace, shows
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def link(invoice, **delta):
