@@ -17,7 +17,6 @@ So the database alone would do. The receivers are what an application without th
 and with it they do no harm: what they have deleted already, the database does not find again.
 """
 
-import mimetypes
 from pathlib import PurePath
 
 from django.conf import settings
@@ -32,6 +31,7 @@ from django.utils import timezone
 
 from lo_storage.constraints import LargeObjectReference
 from lo_storage.fields import DbFileField
+from lo_storage.headers import SHOWN
 from lo_storage.models import LargeObject
 from lo_storage.storage import DbFileStorage
 
@@ -122,10 +122,10 @@ class Invoice(models.Model):
     @property
     def preview(self):
         """How a page can show the file: "image", "frame" or "" for not at all."""
-        match mimetypes.guess_type(self.data.name):
-            case "application/pdf" | "text/plain", None:
+        match SHOWN.get(PurePath(self.data.name).suffix.lower()):
+            case "application/pdf" | "text/plain; charset=utf-8":
                 return "frame"
-            case "image/avif" | "image/gif" | "image/jpeg" | "image/png" | "image/webp", None:
+            case "image/avif" | "image/gif" | "image/jpeg" | "image/png" | "image/webp":
                 return "image"
         return ""
 
