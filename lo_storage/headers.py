@@ -78,7 +78,8 @@ def describe(
         "Last-Modified": format_datetime(entry.modified_at.astimezone(UTC), usegmt=True),
         "Cache-Control": cache_control,
         "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'self'; sandbox",
     }
 
 

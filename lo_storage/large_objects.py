@@ -183,6 +183,6 @@ def bytes_of(cursor: Cursor, loid: int) -> Iterator[bytes]:
     """Yield the rows of a result of bytes, of which an object that exists has one, or NULL."""
     row = cursor.fetchone()
     existing([row] if row else [], loid)
-    while row:
-        yield row[0] or b""
+    while row and row[0]:
+        yield row[0]
         row = cursor.fetchone()

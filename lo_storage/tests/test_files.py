@@ -390,6 +390,10 @@ class TestRoundTrips:
             cycle()
         assert (len(alone), len(together)) == (3, 5)  # BEGIN and COMMIT are statements, too.
 
+    def test_an_empty_file_has_no_chunks(self, save):
+        with db_file_storage.open(save(b"")) as file:
+            assert (list(file.chunks()), file.read()) == ([], b"")
+
     def test_chunks_of_a_small_file(self, save, round_trips):
         name = save(b"abc")
         with round_trips, db_file_storage.open(name) as file:

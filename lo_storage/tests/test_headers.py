@@ -25,7 +25,8 @@ def test_all_of_them():
         "Last-Modified": "Mon, 02 Mar 2026 12:30:05 GMT",
         "Cache-Control": "private, no-cache",
         "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'self'; sandbox",
     }
 
 

@@ -99,5 +99,5 @@ def test_conditions_have_one_answer(ask):
         response, body = ask(**headers)
         assert (response.status_code, body) == (status, b"")
         assert response.get("Content-Length") == (None if status == 304 else "0")
-        assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
+        assert response["Content-Security-Policy"].endswith("; sandbox")
         assert "Content-Type" not in response

@@ -61,7 +61,8 @@ def test_the_whole_file(serve):
         "Last-Modified": format_datetime(entry().modified_at.astimezone(UTC), usegmt=True),
         "Cache-Control": "private, no-cache",
         "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'self'; sandbox",
     }
 
 
