@@ -4,6 +4,7 @@ import errno
 import io
 import operator
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
@@ -53,7 +54,8 @@ class DbFileIO(io.RawIOBase):
       number alone.
     - A thread uses its own connection: it finds what is committed alone, and needs a transaction of
       its own to write. For threads that use one file at once put an `io.BufferedReader` around it.
-    - `close()` and the garbage collector send no query.
+    - `close()` and the garbage collector send no query. A file that is dropped unclosed gives a
+      `ResourceWarning`; what a wrapper around it still held is lost.
 
     Round trips: one to open, and for an object of another role one more, or in a transaction three;
     to read one each of 256 KiB or more, of any length, and one for each 256 KiB where less is asked
@@ -118,7 +120,7 @@ class DbFileIO(io.RawIOBase):
             self._name = self._name or self._stored_name
         if mode[0] == "a":
             self._position = self.size
-        self._is_open = True
+        self._is_open, self._is_dropped = True, False
         return self
 
     def __str__(self) -> str:
@@ -165,6 +167,15 @@ class DbFileIO(io.RawIOBase):
     def close(self) -> None:
         # Not the base class's, which ends a file for good: this one can be opened again.
         self._is_open = False
+
+    def __del__(self) -> None:
+        if self._is_open:
+            self._dealloc_warn(self)
+
+    def _dealloc_warn(self, source: object) -> None:
+        """Warn, as `io.FileIO` does; Python's wrappers call this when dropped, and flush then."""
+        self._is_dropped = True
+        warnings.warn(f"unclosed file {source!r}", ResourceWarning, source=source, stacklevel=2)
 
     def flush(self) -> None:
         """Do nothing: what was written is with the server."""
@@ -338,6 +349,8 @@ class DbFileIO(io.RawIOBase):
     def _check_writable(self) -> None:
         if not self.writable():
             raise io.UnsupportedOperation("not writable")
+        if self._is_dropped:
+            raise ValueError("what was not written when the file was dropped unclosed is lost")
         require_transaction(self._alias)
 
 

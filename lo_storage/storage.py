@@ -129,6 +129,7 @@ class DbFileStorage(Storage):
                     if alias != self.alias:
                         _log_fall_back(loid, reader, writer)
                     return file
+                file.close()
         raise _not_found(name)
 
     def _save(self, name: str, content: "File[Any]") -> str:

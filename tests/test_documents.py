@@ -48,7 +48,8 @@ def test_the_readme_s_example_of_a_python_file_runs():
     exec(code, namespace)
     stored = db_file_storage.save("march.txt", ContentFile(b"march"))
     namespace["write"](db_file_storage.entry(stored).loid, b"M", 0)
-    assert db_file_storage.open(stored).read() == b"March"
+    with db_file_storage.open(stored) as file:
+        assert file.read() == b"March"
 
 
 def test_each_system_check_is_on_the_page_about_them():

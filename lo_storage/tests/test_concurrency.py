@@ -126,8 +126,11 @@ def test_a_connection_lost_in_a_transaction_leaves_nothing(other, large_objects)
     with connection.cursor() as cursor:
         cursor.execute("select pg_backend_pid()")
         (pid,) = cursor.fetchone()
-    with pytest.raises(OperationalError), transaction.atomic():  # noqa: PT012
-        file = DbFileIO(0, "wb", "a.txt")
+    with (  # noqa: PT012
+        pytest.raises(OperationalError),
+        transaction.atomic(),
+        DbFileIO(0, "wb", "a.txt") as file,
+    ):
         file.write(b"x")
         other.execute("select pg_terminate_backend(%s)", [pid])
         file.write(b"y")
@@ -152,7 +155,8 @@ def test_two_that_let_go_of_the_last_two_names_leave_no_file(documents, other, o
         other.execute("delete from lo_storage_tests_document where title = 'theirs'")
         documents.objects.filter(title="ours").delete()
     assert documents.objects.get().title == "theirs"
-    assert documents.objects.get().data.read() == b"march"
+    with documents.objects.get().data as file:
+        assert file.read() == b"march"
     documents.objects.get().delete()
     assert not db_file_storage.exists(name)
 
@@ -171,4 +175,5 @@ def test_a_row_that_begins_to_name_the_file_is_waited_for(documents, other, wait
             wait_until_blocked(deletion)
         deletion.result()
     assert documents.objects.get() == copy
-    assert documents.objects.get().data.read() == b"march"
+    with documents.objects.get().data as file:
+        assert file.read() == b"march"

@@ -69,7 +69,8 @@ def test_a_file_that_is_replaced_is_deleted(document, large_objects):
     document.save()
     assert names() == {document.data.name}
     assert len(large_objects()) == 1
-    assert Document.objects.get().data.read() == b"april"
+    with Document.objects.get().data as file:
+        assert file.read() == b"april"
 
 
 def test_a_roll_back_keeps_the_old_file(document, large_objects):
@@ -87,7 +88,8 @@ def test_a_roll_back_keeps_the_old_file(document, large_objects):
                     Document.objects.update(data=None)
             transaction.set_rollback(True)
         assert large_objects() == before
-        assert Document.objects.get().data.read() == b"march"
+        with Document.objects.get().data as file:
+            assert file.read() == b"march"
 
 
 def test_a_savepoint_rolled_back_keeps_the_old_file(document, large_objects):
@@ -125,7 +127,8 @@ def test_two_rows_swap_their_files_in_one_statement(document, documents):
         " from lo_storage_tests_document b where b.id <> a.id"
     )
     assert names() == before
-    assert documents.objects.get(pk=other.pk).data.read() == b"march"
+    with documents.objects.get(pk=other.pk).data as file:
+        assert file.read() == b"march"
 
 
 def test_a_file_moves_to_another_column(document):
@@ -155,7 +158,8 @@ def test_deleting_a_file_that_a_row_names_is_refused_at_commit(document, large_o
     assert large_objects() == before
     with pytest.raises(IntegrityError):
         LargeObject.objects.all().delete()
-    assert Document.objects.get().data.read() == b"march"
+    with Document.objects.get().data as file:
+        assert file.read() == b"march"
 
 
 @pytest.mark.parametrize("name", ["4294967295.txt", "", "march.txt"])
@@ -169,7 +173,8 @@ def test_another_extension_of_the_same_object_is_refused(document):
     wrong = document.data.name.replace(".txt", ".html")
     with pytest.raises(IntegrityError):
         Document.objects.update(data=wrong)
-    assert Document.objects.get().data.read() == b"march"
+    with Document.objects.get().data as file:
+        assert file.read() == b"march"
 
 
 def test_a_file_shared_with_another_table_is_not_deleted_here(document, large_objects):
@@ -337,7 +342,8 @@ def partitioned(transactional_db):
 def test_a_row_takes_its_file_to_another_partition(partitioned, large_objects):
     Document.objects.create(title="a", data=ContentFile(b"march", "march.txt"))
     Document.objects.update(title="b")
-    assert Document.objects.get().data.read() == b"march"
+    with Document.objects.get().data as file:
+        assert file.read() == b"march"
     Document.objects.all().delete()
     assert large_objects() == set()
 
@@ -363,6 +369,7 @@ def test_a_partition_brings_its_rows_along(partitioned, large_objects):
         "alter table lo_storage_tests_document attach partition partition_c for values in ('c')"
     )
     Document.objects.filter(title="a").delete()
-    assert Document.objects.get().data.read() == b"march"
+    with Document.objects.get().data as file:
+        assert file.read() == b"march"
     Document.objects.all().delete()
     assert large_objects() == set()

@@ -162,18 +162,21 @@ def test_the_life_of_a_file(alias):
     with suppress(ZeroDivisionError), transaction.atomic(using=alias):
         with transaction.atomic(using=alias):
             document.data.save("april.txt", content(b"april"))
-            assert document.data.read() == b"april"
+            with document.data as file:
+                assert file.read() == b"april"
         with db_file_storage.open(name, "ab") as file:
             file.write(b"never")
         raise ZeroDivisionError
     assert numbers(alias) == {loid}
     document.refresh_from_db()
     assert document.data.name == name
-    assert document.data.read()[-3:] == b"xzz"
+    with document.data as file:
+        assert file.read()[-3:] == b"xzz"
 
     document.data.save("may.txt", content(b"may"))
     assert len(numbers(alias)) == 1
-    assert Document.objects.get().data.read() == b"may"
+    with Document.objects.get().data as file:
+        assert file.read() == b"may"
     with pytest.raises(IntegrityError):
         db_file_storage.delete(document.data.name)
     Document.objects.all().delete()
@@ -195,7 +198,8 @@ def test_the_commands(alias):
     assert run("lo_adopt") == "Large objects adopted: 1. Names refused: 0.\n"
     with connections[alias].schema_editor() as editor:
         editor.add_constraint(Attachment, reference)
-    assert Attachment.objects.get().data.read() == b"old"
+    with Attachment.objects.get().data as file:
+        assert file.read() == b"old"
     Attachment.objects.update(data=None)
     assert numbers(alias) == set()
 
@@ -223,17 +227,20 @@ def test_two_databases_by_alias(alias, settings):
     del settings.PG_LO_STORAGE_DB_FOR_READ, settings.PG_LO_STORAGE_DB_FOR_WRITE
     here, there = db_file_storage, DbFileStorage(alias=alias)
     ours, theirs = here.save("a.txt", content(b"ours")), there.save("a.txt", content(b"theirs"))
-    assert (here.open(ours).read(), there.open(theirs).read()) == (b"ours", b"theirs")
+    with here.open(ours) as mine, there.open(theirs) as another:
+        assert (mine.read(), another.read()) == (b"ours", b"theirs")
     assert (here.listdir("")[1], there.listdir("")[1]) == ([ours], [theirs])
     assert b"".join(db_serve(RequestFactory().get("/"), theirs, storage=there)) == b"theirs"
     assert len(numbers("default")) == len(numbers(alias)) == 1
 
     file = there.open(theirs)
     file.close()
-    assert file.open().read() == b"theirs"
-    with transaction.atomic(using=alias):
-        file.open("r+b").write(b"T")
-    assert there.open(theirs).read() == b"Theirs"
+    with file.open() as file:
+        assert file.read() == b"theirs"
+    with transaction.atomic(using=alias), file.open("r+b"):
+        file.write(b"T")
+    with there.open(theirs) as file:
+        assert file.read() == b"Theirs"
     there.delete(theirs)
     assert (numbers("default"), numbers(alias)) == ({here.entry(ours).loid}, set())
 
@@ -252,10 +259,12 @@ def test_reading_in_one_database_and_writing_in_the_other(alias, settings, caplo
     file = db_file_storage.open(theirs)
     assert caplog.record_tuples == [("lo_storage", logging.INFO, message)] * 2
     file.close()
-    assert file.open().read() == b"theirs"
-    with transaction.atomic(using=alias):
-        file.open("r+b").write(b"T")
-    assert file.open("rb").read() == b"Theirs"
+    with file.open() as file:
+        assert file.read() == b"theirs"
+    with transaction.atomic(using=alias), file.open("r+b"):
+        file.write(b"T")
+    with file.open("rb") as file:
+        assert file.read() == b"Theirs"
     ours = DbFileStorage(alias="default").save("a.txt", content(b"ours"))
     with db_file_storage.open(ours) as file:
         assert file.read() == b"ours"

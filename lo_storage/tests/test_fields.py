@@ -65,9 +65,11 @@ def test_a_row_that_is_refused_in_a_transaction_breaks_it_as_django_s_do(documen
 def test_a_field_s_own_save_and_delete_change_file_and_row(documents, large_objects):
     document = documents.objects.create()
     document.data.save("april.txt", new(b"april"))
-    assert documents.objects.get().data.read() == b"april"
+    with documents.objects.get().data as file:
+        assert file.read() == b"april"
     document.data.save("may.txt", new(b"may"))
-    assert documents.objects.get().data.read() == b"may"
+    with documents.objects.get().data as file:
+        assert file.read() == b"may"
     assert len(large_objects()) == 1
     document.data.delete()
     assert documents.objects.get().data.name is None

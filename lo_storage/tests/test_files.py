@@ -3,6 +3,7 @@ import gc
 import io
 import os
 import pickle
+import sys
 from array import array
 
 import pytest
@@ -239,12 +240,49 @@ def test_pythons_wrappers_go_around_it(new):
 
 
 def test_neither_close_nor_the_garbage_collector_sends_a_query(new, round_trips):
-    file, dropped = DbFileIO(new(b"abc")), DbFileIO(new())
+    loid = new(b"abc")
+    file, dropped = DbFileIO(loid), [DbFileIO(loid)]
+    dropped.append(dropped)
+    del dropped
     with round_trips:
         file.close()
-        del dropped
-        gc.collect()
+        with pytest.warns(ResourceWarning, match=rf"unclosed file <DbFileIO: {loid} .* rb>"):
+            gc.collect()
     assert round_trips == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [(io.BufferedWriter, b"x"), (io.BufferedRandom, b"x"), (io.TextIOWrapper, "x")],
+)
+def test_what_a_wrapper_holds_when_it_is_dropped_is_lost(new, round_trips, monkeypatch, kind, data):
+    """Its finalizer would write, in whatever thread and transaction the collector runs."""
+    reported = []
+    monkeypatch.setattr(sys, "unraisablehook", reported.append)
+    loid = new(b"abc")
+    wrapper = kind(DbFileIO(loid, "r+b"))
+    wrapper.write(data)
+    with round_trips, pytest.warns(ResourceWarning, match=f"unclosed file <.*{kind.__name__}"):
+        del wrapper
+    assert round_trips == []
+    assert content(loid) == b"abc"
+
+
+def test_a_wrapper_that_holds_nothing_is_dropped_quietly(new):
+    loid = new(b"abc")
+    for kind, mode in ((io.BufferedReader, "rb"), (io.BufferedRandom, "r+b")):
+        wrapper = kind(DbFileIO(loid, mode))
+        assert wrapper.read() == b"abc"
+        with pytest.warns(ResourceWarning, match=f"unclosed file <.*{kind.__name__}"):
+            del wrapper
+
+
+def test_what_was_not_opened_is_not_unclosed(new):
+    with pytest.raises(ValueError, match="loid must be a number"):
+        DbFileIO(-1)
+    with pytest.raises(FileNotFoundError):
+        DbFileIO(4294967295, "ab")
+    gc.collect()
 
 
 @pytest.mark.parametrize("duplicate", [pickle.dumps, copy.copy, copy.deepcopy])
@@ -324,14 +362,15 @@ class TestWithoutATransaction:
             with pytest.raises(TransactionManagementError):
                 call()
         file.seek(0)
-        assert file.read() == b"abc"
+        with file:
+            assert file.read() == b"abc"
 
     def test_a_file_of_a_rolled_back_transaction_is_gone(self):
         with transaction.atomic():
             file = DbFileIO(0, "w+b")
             file.write(b"abc")
             transaction.set_rollback(True)
-        with pytest.raises(FileNotFoundError):
+        with file, pytest.raises(FileNotFoundError):
             file.read()
 
     def test_a_savepoint_rolled_back_takes_its_version_along(self, save):
@@ -343,10 +382,10 @@ class TestWithoutATransaction:
         assert (db_file_storage.entry(name).version, content(loid)) == (1, b"abc")
 
     def test_a_file_deleted_by_another_session(self, save, other_session):
-        file = DbFileIO(db_file_storage.entry(save(b"abc")).loid)
-        other_session.execute("delete from lo_storage_largeobject")
-        with pytest.raises(FileNotFoundError):
-            file.read()
+        with DbFileIO(db_file_storage.entry(save(b"abc")).loid) as file:
+            other_session.execute("delete from lo_storage_largeobject")
+            with pytest.raises(FileNotFoundError):
+                file.read()
 
 
 def test_round_trips(new, round_trips):

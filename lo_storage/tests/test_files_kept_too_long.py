@@ -43,8 +43,12 @@ USES = {
 def assert_all_uses_fail(loid, open_file):
     """Try each use of a file of its own, because one that reads ahead has what it has read."""
     for use in USES.values():
-        with transaction.atomic(), pytest.raises(FileNotFoundError, match="no such large object"):
-            use(open_file())
+        with (
+            transaction.atomic(),
+            pytest.raises(FileNotFoundError, match="no such large object"),
+            open_file() as file,
+        ):
+            use(file)
 
 
 def deleted(session, loid):
@@ -100,7 +104,11 @@ def test_an_object_of_what_was_rolled_back_is_not_found(loid, other_session, und
     for file, use in zip(files, USES.values(), strict=True):
         if then:
             then(other_session, file.loid)
-        with transaction.atomic(), pytest.raises(FileNotFoundError, match="no such large object"):
+        with (
+            file,
+            transaction.atomic(),
+            pytest.raises(FileNotFoundError, match="no such large object"),
+        ):
             use(file)
 
 
@@ -112,9 +120,10 @@ def test_a_file_outlives_its_transaction_to_be_read(loid):
     for use in ("write", "truncate"):
         with pytest.raises(TransactionManagementError, match="only in a transaction"):
             USES[use](file)
-    with transaction.atomic():
+    with file, transaction.atomic():
         file.write(b"!")
-    assert DbFileIO(loid).read() == b"OUR\ncontent!"
+    with DbFileIO(loid) as again:
+        assert again.read() == b"OUR\ncontent!"
 
 
 def test_a_file_outlives_its_connection(loid):
@@ -123,19 +132,24 @@ def test_a_file_outlives_its_connection(loid):
     connection.close()
     assert file.read() == b"our\ncontent"
     connection.close()
-    with transaction.atomic():
+    with file, transaction.atomic():
         file.write(b"!")
-    assert DbFileIO(loid).read() == b"our\ncontent!"
+    with DbFileIO(loid) as again:
+        assert again.read() == b"our\ncontent!"
 
 
 def test_a_connection_lost_in_a_transaction_is_not_opened_again_in_it(loid):
     """What comes after would be another transaction, without what came before."""
-    with pytest.raises(DatabaseError), transaction.atomic():  # noqa: PT012
-        file = DbFileIO(loid, "r+b")
+    with (  # noqa: PT012
+        pytest.raises(DatabaseError),
+        transaction.atomic(),
+        DbFileIO(loid, "r+b") as file,
+    ):
         file.write(b"x")
         connection.close()
         file.write(b"y")
-    assert DbFileIO(loid).read() == b"our\ncontent"
+    with DbFileIO(loid) as again:
+        assert again.read() == b"our\ncontent"
 
 
 def test_an_object_unlinked_behind_the_catalogue_is_not_found(loid, other_session):
@@ -143,8 +157,14 @@ def test_an_object_unlinked_behind_the_catalogue_is_not_found(loid, other_sessio
         files = {use: DbFileIO(loid, "r+b") for use in USES}
     other_session.execute("select lo_unlink(%s::oid)", [loid])
     before = LargeObject.objects.get(loid=loid)
-    for use in USES.keys() - {"size", "seek"}:  # which the catalogue answers
-        with transaction.atomic(), pytest.raises(FileNotFoundError, match="large object"):
+    for use in ("size", "seek"):  # which the catalogue answers
+        files.pop(use).close()
+    for use in files:
+        with (
+            files[use],
+            transaction.atomic(),
+            pytest.raises(FileNotFoundError, match="large object"),
+        ):
             USES[use](files[use])
     assert LargeObject.objects.filter(version=before.version, size=before.size).exists()
     db_file_storage.delete(f"{loid}.txt")
@@ -156,7 +176,7 @@ def test_what_is_read_ahead_is_our_own(loid, other_session):
     assert file.readline() == b"our\n"
     given_to_another(other_session, loid)
     assert file.read(7) == b"content"
-    with pytest.raises(FileNotFoundError):
+    with file, pytest.raises(FileNotFoundError):
         file.read()
 
 
@@ -165,7 +185,8 @@ def test_a_name_is_opened_again_as_a_path_is(loid, other_session):
     file = db_file_storage.open(f"{loid}.txt")
     given_to_another(other_session, loid)
     file.close()
-    assert file.open().read() == b"of another one"
+    with file.open() as file:
+        assert file.read() == b"of another one"
 
 
 @pytest.mark.parametrize("is_catalogued", [True, False])

@@ -122,7 +122,8 @@ def test_a_file_is_patched_and_written_anew(row):
 
 def test_saving_by_the_field(row):
     row.data.save("april.txt", file(b"april"), save=False)
-    assert row.data.read() == b"april"
+    with row.data as opened:
+        assert opened.read() == b"april"
     assert content(row) == b"march"
     row.save()
     assert content(row) == b"april"
@@ -184,7 +185,8 @@ def test_refreshing(row):
     type(row).objects.get().data.save("april.txt", file(b"april"))
     row.data = file(b"never", "never.txt")
     row.refresh_from_db()
-    assert row.data.read() == b"april"
+    with row.data as opened:
+        assert opened.read() == b"april"
     row.data.close()
 
 

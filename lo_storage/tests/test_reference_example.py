@@ -75,13 +75,15 @@ def test_the_example(invoices, large_objects):
 
     loid = int(invoice.data.name.removesuffix(".pdf"))
     assert write(loid, b"M", 0) == loid
-    assert invoices.objects.get().data.read() == b"March"
+    with invoices.objects.get().data as file:
+        assert file.read() == b"March"
 
     invoice = invoices.objects.get()
     invoice.data = ContentFile(b"april", "april.pdf")
     invoice.save()
     assert len(large_objects()) == 1
-    assert invoices.objects.get().data.read() == b"april"
+    with invoices.objects.get().data as file:
+        assert file.read() == b"april"
 
     invoices.objects.get().delete()
     assert large_objects() == set()

@@ -64,7 +64,8 @@ def test_small_files_are_one_round_trip(round_trips, save):
         db_file_storage.get_modified_time(name)
         db_file_storage.url(name)
         assert len(round_trips) == 4
-        db_file_storage.open(name).read()
+        with db_file_storage.open(name) as file:
+            file.read()
         assert len(round_trips) == 6
         db_file_storage.delete(name)
         assert len(round_trips) == 7
@@ -95,7 +96,8 @@ def test_save_and_delete_obey_the_transaction(large_objects, save):
         assert not db_file_storage.exists(kept)
         transaction.set_rollback(True)
     assert large_objects() == before
-    assert db_file_storage.open(kept).read() == b"content"
+    with db_file_storage.open(kept) as file:
+        assert file.read() == b"content"
 
 
 @pytest.mark.parametrize(
@@ -173,17 +175,19 @@ def test_open_to_write_empties_and_to_append_does_not(save):
         assert file.size == 3
         file.write(b"er")
         assert file.size == 5
-    assert db_file_storage.open(name).read() == b"older"
+    with db_file_storage.open(name) as file:
+        assert file.read() == b"older"
     with db_file_storage.open(name, "wb") as file:
         file.write(b"x")
-    assert db_file_storage.open(name).read() == b"x"
+    with db_file_storage.open(name) as file:
+        assert file.read() == b"x"
 
 
 def test_a_file_opened_again_to_write_is_emptied(save):
-    file = db_file_storage.open(save(b"abc"))
-    assert file.read() == b"abc"
-    file.open("wb").write(b"x")
-    assert file.open("rb").read() == b"x"
+    with db_file_storage.open(save(b"abc")) as file:
+        assert file.read() == b"abc"
+        file.open("wb").write(b"x")
+        assert file.open("rb").read() == b"x"
 
 
 def test_deleting_what_is_not_there(save):
@@ -286,7 +290,8 @@ def test_a_file_that_a_replica_lacks_is_read_from_the_writer(save, settings, ano
     try:
         assert db_file_storage.listdir("") == ([], [])
         assert db_file_storage.locate(name)[0] == "default"
-        assert db_file_storage.open(name).read() == b"abc"
+        with db_file_storage.open(name) as file:
+            assert file.read() == b"abc"
         assert not db_file_storage.exists("4294967295.txt")
         with pytest.raises(FileNotFoundError):
             db_file_storage.open("4294967295.txt")

@@ -54,7 +54,8 @@ class InOneTransaction(WithTables, TestCase):
         with self.document.data.open("wb") as file:
             file.write(b"april")
         assert self.document.data.size == 5
-        assert Document.objects.get().data.read() == b"april"
+        with Document.objects.get().data as file:
+            assert file.read() == b"april"
 
     def test_replacing_and_rolling_back(self):
         self.check()
@@ -90,7 +91,8 @@ class Committed(WithTables, TransactionTestCase):
             cursor.execute("select count(*) from pg_largeobject_metadata")
             assert cursor.fetchone() == (0,)
         new_document()
-        assert Document.objects.get().data.read() == b"march"
+        with Document.objects.get().data as file:
+            assert file.read() == b"march"
 
     test_one = test_and_another = check
 
@@ -101,7 +103,8 @@ def upload(request):
     document.scan.save("scan.txt", ContentFile(b"scan"))
     if "break" in request.GET:
         raise ZeroDivisionError
-    return HttpResponse(document.data.read())
+    with document.data as file:
+        return HttpResponse(file.read())
 
 
 def handler500(request):
