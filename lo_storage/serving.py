@@ -115,13 +115,17 @@ async def async_pieces(alias: str, entry: Entry, segments: list[Segment]) -> Asy
     Each request has a thread and connections of its own there, which are closed where there is no
     pool: when a reader keeps a piece waiting, and after the last one.
     """
-    for step in _steps(segments):
-        piece = step if isinstance(step, bytes) else await _async_piece(alias, entry, *step)
-        closing = asyncio.create_task(_close_after(PATIENCE))
-        try:
-            yield piece
-        finally:
-            closing.cancel()
+    try:
+        for step in _steps(segments):
+            piece = step if isinstance(step, bytes) else await _async_piece(alias, entry, *step)
+            closing = asyncio.create_task(_close_after(PATIENCE))
+            try:
+                yield piece
+            finally:
+                closing.cancel()
+    except Exception:  # After which Django would not close them.
+        await _async_release()
+        raise
     await _async_release()
 
 

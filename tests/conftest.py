@@ -7,8 +7,9 @@ from contextlib import suppress
 
 import psycopg
 import pytest
+from django.core.files.base import ContentFile
 from django.core.management import call_command
-from django.db import connections
+from django.db import connections, transaction
 
 from config import postgres
 from lo_storage.tests.models import Document
@@ -106,3 +107,20 @@ def server(running, django_db_blocker, settings):
         Document.objects.using(ALIAS).delete()
         connections[ALIAS].close()
         assert running.stored() == {}
+
+
+@pytest.fixture
+def stored(server):
+    """A function that stores bytes, and the row that names them."""
+
+    def store(content, size=None):
+        document = Document(data=ContentFile(content, "a.bin"))
+        with transaction.atomic(using=ALIAS):
+            document.save(using=ALIAS)
+            if size:
+                with document.data.open("r+b") as file:
+                    file.truncate(size)
+        connections[ALIAS].close()
+        return document.data.name
+
+    return store

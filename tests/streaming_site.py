@@ -1,0 +1,33 @@
+"""A site of one view, for the web servers that tests start; `SITE` has its settings as JSON."""
+
+import json
+import os
+
+import django
+from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.shortcuts import get_object_or_404
+from django.urls import path
+
+settings.configure(
+    ALLOWED_HOSTS=["127.0.0.1"],
+    INSTALLED_APPS=["lo_storage"],
+    ROOT_URLCONF=__name__,
+    SECRET_KEY="of tests",
+    **json.loads(os.environ["SITE"]),
+)
+django.setup()
+
+from lo_storage.models import LargeObject  # noqa: E402
+from lo_storage.views import db_serve  # noqa: E402
+
+
+def view(request, filename):
+    # Asks the alias "default", too, as sessions and users do.
+    get_object_or_404(LargeObject.objects.using("default"), name=filename)
+    return db_serve(request, filename)
+
+
+urlpatterns = [path("<path:filename>", view)]
+wsgi, asgi = WSGIHandler(), ASGIHandler()

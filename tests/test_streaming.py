@@ -1,0 +1,135 @@
+"""Downloads from real web servers: what they hold while a client reads, and after it has gone."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from contextlib import ExitStack, contextmanager
+from http.client import IncompleteRead
+from pathlib import Path
+
+import pytest
+from django.db import connections, transaction
+
+from lo_storage.storage import DbFileIO, db_file_storage
+from lo_storage.tests.models import Document
+
+from .conftest import ALIAS
+from .web_servers import POOL, MiB, at_rest, databases, eventually, sessions_of, web_server
+
+
+def loid_of(name):
+    return db_file_storage.entry(name).loid
+
+
+@contextmanager
+def pgbouncer(server):
+    """A pgbouncer that pools transactions in front of the server."""
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        pytest.skip("pgbouncer is not installed")
+    with tempfile.TemporaryDirectory(prefix="pgbouncer-", dir="/tmp") as directory:
+        server.own(directory)
+        settings = Path(directory) / "pgbouncer.ini"
+        settings.write_text(
+            f"[databases]\n* = host={server.socket} port=5432 user=app\n"
+            f"[pgbouncer]\nunix_socket_dir = {directory}\nlisten_port = 6432\n"
+            "auth_type = any\npool_mode = transaction\ndefault_pool_size = 4\n"
+        )
+        with subprocess.Popen([*server.server.prefix, program, "-q", settings]) as process:
+            try:
+                eventually((Path(directory) / ".s.PGSQL.6432").exists, bool)
+                yield {"HOST": directory, "PORT": "6432"}
+            finally:
+                process.terminate()
+
+
+# The server, the options of its database, and how many connections it may keep while it is idle.
+SITES = {
+    "sync": ("sync", {}, 0),
+    "gthread, persistent": ("gthread", {"CONN_MAX_AGE": None, "ATOMIC_REQUESTS": True}, 4),
+    "gthread, pool": ("gthread", POOL, 4),
+    "gthread, pgbouncer": ("gthread", {"pgbouncer": True}, 4),
+    "uvicorn": ("uvicorn", {"ATOMIC_REQUESTS": True}, 0),
+    "uvicorn, pool": ("uvicorn", POOL, 4),
+    "uvicorn, pgbouncer": ("uvicorn", {"pgbouncer": True}, 4),
+}
+
+
+@pytest.fixture(scope="module", params=SITES)
+def site(request, running, tmp_path_factory):
+    """A site under each server, with each kind of connection."""
+    kind, options, most = SITES[request.param]
+    options = dict(options)
+    with ExitStack() as stack:
+        if options.pop("pgbouncer", False):
+            options |= stack.enter_context(pgbouncer(running))
+        directory = tmp_path_factory.mktemp("site")
+        server = web_server(kind, directory, DATABASES=databases(running, **options))
+        site = stack.enter_context(server)
+        site.may_keep = most
+        yield site
+
+
+def test_a_download_takes_neither_memory_nor_disk(site, stored):
+    small, large = stored(b"small"), stored(b"begin", size=1024 * MiB)
+    with site.get(small) as response:
+        assert response.read() == b"small"
+    memory, written = site.most_memory(), site.written()
+    with site.get(large) as response:
+        assert response.getheader("Content-Length") == str(1024 * MiB)
+        assert response.read(5) == b"begin"
+        for _ in range(40):
+            assert len(response.read(MiB)) == MiB
+        assert site.most_memory() - memory < 5_000_000
+        assert site.written() - written < 10_000  # the log
+
+
+def test_a_reader_who_waits_holds_no_transaction_and_one_who_goes_nothing(site, stored, server):
+    content = os.urandom(3 * MiB)
+    name = stored(content)
+    with sessions_of(server) as sessions:
+        with site.get(name) as response:
+            assert response.read() == content
+        eventually(sessions, at_rest)
+        held = site.threads_and_descriptors()
+        for _ in range(6):
+            with site.get(name) as response:
+                assert response.read(10) == content[:10]
+                eventually(sessions, at_rest)
+            eventually(sessions, lambda seen: len(seen) <= site.may_keep, seconds=1)
+    # Up to three more threads and connections are the server's, which has four.
+    limits = [count + 3 for count in held]
+    eventually(
+        site.threads_and_descriptors,
+        lambda seen: all(count <= limit for count, limit in zip(seen, limits, strict=True)),
+        seconds=1,
+    )
+
+
+@pytest.mark.parametrize("change", ["overwritten", "deleted"])
+def test_a_file_that_changes_is_cut_and_comes_whole_when_the_client_resumes(
+    site, stored, server, change
+):
+    content, new = os.urandom(3 * MiB), os.urandom(2 * MiB)
+    name = stored(content)
+    with sessions_of(server) as sessions:
+        with site.get(name) as response:
+            etag, begin = response.getheader("ETag"), response.read(1000)
+            if change == "overwritten":
+                with transaction.atomic(using=ALIAS), DbFileIO(loid_of(name), "r+b") as file:
+                    file.truncate(0)
+                    file.write(new)
+            else:
+                Document.objects.using(ALIAS).delete()
+            connections[ALIAS].close()
+            with pytest.raises(IncompleteRead) as cut:
+                response.read()
+        got = begin + cut.value.partial
+        assert got == content[: len(got)]
+        eventually(sessions, lambda seen: len(seen) <= site.may_keep, seconds=1)
+    with site.get(name, Range=f"bytes={len(got)}-", **{"If-Range": etag}) as response:
+        if change == "overwritten":
+            assert (response.status, response.read()) == (200, new)
+        else:
+            assert response.status == 404
