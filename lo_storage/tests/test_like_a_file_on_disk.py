@@ -359,7 +359,7 @@ def test_any_sequence_of_operations_does_what_it_does_on_a_file():
     run_state_machine_as_test(
         SideBySide,
         settings=settings(
-            max_examples=int(SEQUENCES or 150),
+            max_examples=int(SEQUENCES or 100),
             stateful_step_count=30,
             derandomize=not SEQUENCES,
             database=None,
