@@ -105,12 +105,12 @@ def eventually(look, expected, seconds=30):
     deadline = time.monotonic() + seconds
     while not expected(seen := look()):
         assert time.monotonic() < deadline, seen
-        time.sleep(0.01)
 
 
 def databases(server, **options):
     settings = {"ENGINE": "django.db.backends.postgresql", "NAME": "app", "USER": "app"}
-    return {"default": settings | {"HOST": server.socket, "PORT": "5432"} | options}
+    default = settings | {"HOST": server.socket, "PORT": "5432"} | options
+    return {"default": default, "files": default}
 
 
 @contextmanager

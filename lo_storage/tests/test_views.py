@@ -6,16 +6,18 @@ from datetime import UTC, timedelta
 from email.utils import format_datetime
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.core.files.base import ContentFile
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connection, connections
 from django.http import Http404
-from django.test import AsyncRequestFactory, RequestFactory
+from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory
+from django.urls import path
 
+from lo_storage import serving
 from lo_storage.headers import etag
 from lo_storage.models import LargeObject
-from lo_storage.serving import ContentChanged, pieces
+from lo_storage.serving import ContentChanged, async_pieces, pieces
 from lo_storage.storage import DbFileIO, db_file_storage
 from lo_storage.views import adb_serve, db_serve
 
@@ -303,3 +305,66 @@ def test_a_slow_reader_keeps_no_connection_of_a_pool(save, another_alias):
     for size in (524_288, 524_288, 451_424):
         assert len(next(stream)) == size
         assert connections["pooled"].connection is None
+
+
+def is_connected():
+    return connection.connection is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_slow_reader_under_asgi_keeps_no_connection(save):
+    entry = db_file_storage.entry(save(bytes(1_500_000), "x.bin"))
+
+    async def read():
+        stream = async_pieces("default", entry, [(0, entry.size)])
+        for size in (524_288, 524_288, 451_424):
+            assert len(await anext(stream)) == size
+            async with asyncio.timeout(10):
+                while await sync_to_async(is_connected)():
+                    pass
+        assert await anext(stream, None) is None
+
+    asyncio.run(read())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_its_last_piece_a_download_under_asgi_keeps_no_connection(save):
+    entry = db_file_storage.entry(save(b"content", "x.bin"))
+
+    async def read():
+        assert [piece async for piece in async_pieces("default", entry, [(0, 7)])] == [b"content"]
+        assert not await sync_to_async(is_connected)()
+
+    asyncio.run(read())
+
+
+def test_in_a_transaction_the_connection_stays(save, monkeypatch):
+    monkeypatch.setattr(serving, "PATIENCE", 0)
+    entry = db_file_storage.entry(save(bytes(1_500_000), "x.bin"))
+
+    async def read():
+        pieces = []
+        async for piece in async_pieces("default", entry, [(0, entry.size)]):
+            pieces.append(piece)
+            for _ in range(100):
+                await sync_to_async(is_connected)()
+        return b"".join(pieces)
+
+    assert async_to_sync(read)() == bytes(1_500_000)
+    assert db_file_storage.exists(entry.name)
+
+
+urlpatterns = [path("<path:filename>", db_serve)]
+
+
+def test_django_s_clients(save, settings):
+    settings.ROOT_URLCONF = __name__
+    content = bytes(range(256)) * 5_000
+    name = save(content, "x.bin")
+    assert Client().get(f"/{name}").getvalue() == content
+
+    async def read():
+        response = await AsyncClient().get(f"/{name}")
+        return b"".join([piece async for piece in response])
+
+    assert async_to_sync(read)() == content
