@@ -5,24 +5,13 @@ import io
 import operator
 import os
 import warnings
-from collections.abc import Callable, Iterator
-from datetime import datetime
-from functools import partial
+from collections.abc import Iterator
 from pickle import PickleBuffer
 from typing import Any, Self, SupportsIndex
 
-from psycopg import Cursor
-
-from . import catalogue, large_objects
-from .database import (
-    GatheringCursor,
-    cursor,
-    db_for_read,
-    db_for_write,
-    require_transaction,
-    savepoint,
-)
-from .large_objects import MAX_SIZE, PIECE, ROW, Buffer
+from .content import Content
+from .database import db_for_read, db_for_write, require_transaction
+from .large_objects import MAX_SIZE, PIECE, ROW
 from .names import MAX_OID
 
 MODES = ("rb", "r+b", "wb", "w+b", "ab", "a+b")
@@ -78,7 +67,6 @@ class DbFileIO(io.RawIOBase):
         at_opening: int = 0,
     ) -> None:
         super().__init__()
-        self._created_at: datetime | None
         self._ahead: bytes
         self._ahead_from: int
         if isinstance(loid, bool) or not isinstance(loid, int) or not 0 <= loid <= MAX_OID:
@@ -106,17 +94,13 @@ class DbFileIO(io.RawIOBase):
         if self._loid == 0:
             if mode[0] == "r":
                 raise ValueError(f"mode {mode!r} creates nothing: give the loid of an object")
-            with cursor(self._alias) as c:
-                self._loid, self._name, self._created_at = catalogue.create(c, b"", self._name)
-            self._stored_name = self._name
+            self._content, self._name = Content.create(self._alias, self._name)
+            self._loid, self._stored_name = self._content.loid, self._name
         else:
-            with cursor(self._alias) as c:
-                self._stored_name, self._created_at, is_owner, self._ahead = catalogue.open(
-                    c, self._loid, self._at_opening if mode == "rb" else 0
-                )
-            if not is_owner:
-                with savepoint(self._alias), cursor(self._alias) as c:
-                    large_objects.try_to_open(c, self._loid, mode != "rb")
+            ahead = self._at_opening if mode == "rb" else 0
+            self._content, self._stored_name, self._ahead = Content.open(
+                self._alias, self._loid, writing=mode != "rb", ahead=ahead
+            )
             self._name = self._name or self._stored_name
         if mode[0] == "a":
             self._position = self.size
@@ -156,9 +140,7 @@ class DbFileIO(io.RawIOBase):
     @property
     def size(self) -> int:
         """The number of bytes now, also of a closed file; one round trip."""
-        measure = self._own(catalogue.size) if self._stored_name else large_objects.size
-        with cursor(self._alias) as c:
-            return measure(c, self._loid)
+        return self._content.size()
 
     @property
     def closed(self) -> bool:
@@ -203,7 +185,8 @@ class DbFileIO(io.RawIOBase):
             start = self._position - self._ahead_from
             data = self._ahead[start : start + size]
         else:
-            data = b"".join(self._pieces(self._position + size, GatheringCursor))
+            end = self._position + size
+            data = b"".join(self._content.pieces(self._position, end, gathered=True))
         self._position += len(data)
         return data
 
@@ -216,7 +199,7 @@ class DbFileIO(io.RawIOBase):
         length = PIECE
         while length == PIECE:
             length = 0
-            for piece in self._pieces(self._position + PIECE):
+            for piece in self._content.pieces(self._position, self._position + PIECE):
                 length += len(piece)
                 self._position += len(piece)
                 yield piece
@@ -260,12 +243,11 @@ class DbFileIO(io.RawIOBase):
             raise BufferError("a contiguous bytes-like object is required")
         self._check_writable()
         data = PickleBuffer(view).raw()  # As bytes, whatever the items are.
-        if self._mode[0] != "a":
-            large_objects.check_end(self._position + len(data))
         self._forget_ahead()
-        with cursor(self._alias) as c:
-            for start in range(0, len(data), PIECE):
-                self._write_piece(c, data[start : start + PIECE])
+        if self._mode[0] != "a":
+            self._position = self._content.write(self._position, data)
+        elif data:
+            self._position = self._content.append(data)
         return len(data)
 
     def truncate(self, size: int | None = None, /) -> int:
@@ -274,9 +256,7 @@ class DbFileIO(io.RawIOBase):
         size = self._position if size is None else operator.index(size)
         if size < 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        cut = self._own(catalogue.truncate) if self._stored_name else large_objects.truncate
-        with cursor(self._alias) as c:
-            cut(c, self._loid, size)
+        self._content.truncate(size)
         self._forget_ahead()
         return size
 
@@ -310,30 +290,9 @@ class DbFileIO(io.RawIOBase):
 
     def _read_ahead(self, size: int) -> None:
         if not self._is_ahead(size):
-            self._ahead = b"".join(self._pieces(self._position + ROW))
+            pieces = self._content.pieces(self._position, self._position + ROW)
+            self._ahead = b"".join(pieces)
             self._ahead_from = self._position
-
-    def _pieces(self, end: int, cursor_class: type[Cursor[Any]] = Cursor) -> Iterator[bytes]:
-        start, end = min(self._position, MAX_SIZE), min(end, MAX_SIZE)
-        read = self._own(catalogue.read) if self._stored_name else large_objects.read_pieces
-        with cursor(self._alias, cursor_class) as c:
-            yield from read(c, self._loid, start, end)
-
-    def _write_piece(self, c: Any, data: Buffer) -> None:
-        if not self._stored_name:
-            if self._mode[0] == "a":
-                self._position = large_objects.size(c, self._loid)
-            large_objects.write(c, self._loid, self._position, data)
-            self._position += len(data)
-        elif self._mode[0] == "a":
-            self._position = self._own(catalogue.append)(c, self._loid, data)
-        else:
-            self._own(catalogue.write)(c, self._loid, self._position, data)
-            self._position += len(data)
-
-    def _own[T](self, function: Callable[..., T]) -> Callable[..., T]:
-        """Bind a function of the catalogue to this object: its number may be given again."""
-        return partial(function, created_at=self._created_at)
 
     def _forget_ahead(self) -> None:
         self._ahead, self._ahead_from = b"", 0
