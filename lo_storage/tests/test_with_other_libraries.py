@@ -46,6 +46,11 @@ def stored(data: bytes, name: str = "file.bin"):
     return db_file_storage.open(db_file_storage.save(name, ContentFile(data)))
 
 
+def stored_number(data: bytes) -> int:
+    with stored(data) as file:
+        return file.file.loid
+
+
 class TestIo:
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "latin-1"])
     @pytest.mark.parametrize("newline", ["\n", "\r\n"])
@@ -100,6 +105,14 @@ class TestIo:
             assert file.read() == b"01234xy789"
             raw = file.raw
         assert content(raw) == b"01234xy789"
+
+    def test_a_buffered_pair_reads_one_file_and_writes_another(self, new):
+        with DbFileIO(stored_number(b"question")) as source, new() as target:
+            pair = io.BufferedRWPair(source, target)
+            pair.write(b"answer")
+            assert pair.read() == b"question"
+            pair.close()
+        assert content(target) == b"answer"
 
 
 class TestTheStandardLibrary:
@@ -196,6 +209,32 @@ class TestTheStandardLibrary:
         assert response["Content-Length"] == "10000"
         response.close()
 
+    def test_an_archive_of_the_storage_is_extended(self, new):
+        with new("a.zip") as file, zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("one", b"1")
+        with (
+            db_file_storage.open(file.name, "r+b") as again,
+            zipfile.ZipFile(again, "a") as archive,
+        ):
+            archive.writestr("two", b"2")
+        with db_file_storage.open(file.name) as again, zipfile.ZipFile(again) as archive:
+            found = {name: archive.read(name) for name in archive.namelist()}
+        assert found == {"one": b"1", "two": b"2"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_file_of_a_row_is_rewritten_and_read(documents):
+    document = documents.objects.create(data=ContentFile(b"longer than new\n" * 20, "a.csv"))
+    with (
+        transaction.atomic(),
+        document.data.open("wb") as file,
+        io.TextIOWrapper(file, "utf-8", newline="") as text,
+    ):
+        csv.writer(text).writerows(ROWS)
+    document = documents.objects.get()
+    with document.data.open() as file, io.TextIOWrapper(file, "utf-8", newline="") as text:
+        assert list(csv.reader(text)) == ROWS
+
 
 @pytest.mark.django_db(transaction=True)
 def test_reading_needs_no_transaction():
@@ -210,28 +249,36 @@ def test_reading_needs_no_transaction():
 
 def test_pillow(new):
     image = pytest.importorskip("PIL.Image", reason="the project may have no Pillow")
-    with new("a.png") as file, image.new("RGB", (30, 20), "navy") as picture:
+    pixels = os.urandom(30 * 20 * 3)
+    with new("a.png") as file, image.frombytes("RGB", (30, 20), pixels) as picture:
         picture.save(file, "PNG")
-        picture.save(jpeg := new("a.jpeg"), "JPEG")
-        jpeg.close()
-    for name in (file.name, jpeg.name):
-        with db_file_storage.open(name) as again, image.open(again) as picture:
-            picture.load()
-            assert picture.size == (30, 20)
+        picture.save(in_memory := io.BytesIO(), "JPEG")
+        with new("a.jpeg") as jpeg:
+            picture.save(jpeg, "JPEG")
+    assert content(jpeg) == in_memory.getvalue()
+    with db_file_storage.open(file.name) as again, image.open(again) as picture:
+        assert (picture.size, picture.tobytes()) == ((30, 20), pixels)
+    with db_file_storage.open(jpeg.name) as again, image.open(again) as picture:
+        picture.load()
+        assert (picture.format, picture.size) == ("JPEG", (30, 20))
 
 
-def test_pypdf(new, round_trips):
+@pytest.mark.parametrize(("attached", "statements"), [(180_000, 5), (ROW, 20)])
+def test_pypdf(new, round_trips, attached, statements):
     pypdf = pytest.importorskip("pypdf", reason="the project may have no pypdf")
+    data = os.urandom(attached)
     with new("a.pdf") as file:
         writer = pypdf.PdfWriter()
         for number in range(50):
             writer.add_blank_page(100 + number, 200)
-        writer.add_attachment("random.bin", os.urandom(ROW))
+        writer.add_attachment("random.bin", data)
         writer.write(file)
-    with db_file_storage.open(file.name) as again, round_trips:
+    with round_trips, db_file_storage.open(file.name) as again:
         reader = pypdf.PdfReader(again)
         assert [int(page.mediabox.width) for page in reader.pages] == list(range(100, 150))
-    assert len(round_trips) <= 20  # It reads byte by byte, from the end to the front.
+        assert reader.attachments["random.bin"] == [data]
+    # From the end to the front, byte by byte: what is larger than is read ahead takes more.
+    assert len(round_trips) <= statements
 
 
 def test_openpyxl(new):
