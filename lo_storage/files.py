@@ -6,7 +6,6 @@ import operator
 import os
 import warnings
 from collections.abc import Iterator
-from pickle import PickleBuffer
 from typing import Any, Self, SupportsIndex
 
 from .content import Content
@@ -215,9 +214,7 @@ class DbFileIO(io.RawIOBase):
         view = memoryview(buffer)
         if view.readonly or not view.c_contiguous:
             raise TypeError("a contiguous read-write bytes-like object is required")
-        data = self.read(view.nbytes)
-        PickleBuffer(view).raw()[: len(data)] = data
-        return len(data)
+        return io.BytesIO(self.read(view.nbytes)).readinto(view)
 
     readinto1 = readinto
 
@@ -242,7 +239,7 @@ class DbFileIO(io.RawIOBase):
         if not (view := memoryview(buffer)).c_contiguous:
             raise BufferError("a contiguous bytes-like object is required")
         self._check_writable()
-        data = PickleBuffer(view).raw()  # As bytes, whatever the items are.
+        data = _as_bytes(view)
         self._forget_ahead()
         if self._mode[0] != "a":
             self._position = self._content.write(self._position, data)
@@ -325,3 +322,10 @@ def _normalize(mode: str) -> str:
         if sorted(mode) == sorted(known):
             return known
     raise ValueError(f"invalid mode: {mode!r}; a large object is opened as {', '.join(MODES)}")
+
+
+def _as_bytes(view: memoryview) -> memoryview:
+    try:
+        return view.cast("B")
+    except TypeError:  # Of items in a format that is not the machine's own, a copy.
+        return memoryview(view.tobytes())
