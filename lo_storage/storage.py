@@ -39,7 +39,7 @@ __all__ = [
 class DbFile(File):  # type: ignore[type-arg]  # no generic at run time
     """What `DbFileStorage.open()` returns: Django's `File` around a `DbFileIO`."""
 
-    # One round trip a chunk: 1 MiB in place of Django's 64 KiB.
+    # For multiple_chunks(): up to here chunks() is one round trip.
     DEFAULT_CHUNK_SIZE = PIECE
 
     file: Any

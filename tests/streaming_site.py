@@ -19,8 +19,8 @@ settings.configure(
 )
 django.setup()
 
-from lo_storage.models import LargeObject  # noqa: E402
-from lo_storage.views import db_serve  # noqa: E402
+from lo_storage.models import LargeObject  # noqa: E402  # after setup()
+from lo_storage.views import db_serve  # noqa: E402  # after setup()
 
 
 def view(request, filename):

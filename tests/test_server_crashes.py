@@ -54,7 +54,7 @@ def test_a_crash_keeps_what_was_committed_and_nothing_else(server, crash):
     before = {title: os.urandom(3_000_000) for title in ("kept", "replaced", "deleted")}
     for title, content in before.items():
         create(title, content)
-    with pytest.raises(OperationalError), transaction.atomic(using=ALIAS):  # noqa: PT012
+    with pytest.raises(OperationalError), transaction.atomic(using=ALIAS):  # noqa: PT012  # its end, too
         change()
         with connections[ALIAS].cursor() as cursor:
             cursor.execute("set constraints all immediate")

@@ -112,7 +112,7 @@ def test_a_reader_of_one_statement_never_sees_two_contents(loid, other, other_se
 def test_a_session_that_is_terminated_leaves_nothing(other, other_session, large_objects):
     before = large_objects()
     # The end of the transaction raises as well.
-    with pytest.raises(psycopg.OperationalError), other_session.transaction():  # noqa: PT012
+    with pytest.raises(psycopg.OperationalError), other_session.transaction():  # noqa: PT012  # its end, too
         loid, *_ = catalogue.create(other, b"x" * 100, "march.pdf")
         assert b"".join(catalogue.read(other, loid, 0, 100)) == b"x" * 100
         with connection.cursor() as cursor:
@@ -126,7 +126,7 @@ def test_a_connection_lost_in_a_transaction_leaves_nothing(other, large_objects)
     with connection.cursor() as cursor:
         cursor.execute("select pg_backend_pid()")
         (pid,) = cursor.fetchone()
-    with (  # noqa: PT012
+    with (  # noqa: PT012  # its end, too
         pytest.raises(OperationalError),
         transaction.atomic(),
         DbFileIO(0, "wb", "a.txt") as file,
@@ -145,7 +145,7 @@ def test_two_that_let_go_of_the_last_two_names_leave_no_file(documents, other, o
         documents.objects.create(title=title, data=name)
     other_session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     # What fails is the other's COMMIT.
-    with (  # noqa: PT012
+    with (  # noqa: PT012  # its end, too
         pytest.raises(psycopg.errors.SerializationFailure),
         other_session.transaction(),
         transaction.atomic(),

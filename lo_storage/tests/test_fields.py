@@ -132,7 +132,7 @@ def test_an_empty_value_is_null_only_where_the_column_allows_it(documents):
 
 def test_a_file_has_no_path(documents):
     with pytest.raises(NotImplementedError, match="doesn't support absolute paths"):
-        documents.objects.create(data=new()).data.path  # noqa: B018
+        documents.objects.create(data=new()).data.path  # noqa: B018  # asking raises
 
 
 def test_a_file_is_read_as_text(documents):

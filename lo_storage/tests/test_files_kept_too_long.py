@@ -140,7 +140,7 @@ def test_a_file_outlives_its_connection(loid):
 
 def test_a_connection_lost_in_a_transaction_is_not_opened_again_in_it(loid):
     """What comes after would be another transaction, without what came before."""
-    with (  # noqa: PT012
+    with (  # noqa: PT012  # its end, too
         pytest.raises(DatabaseError),
         transaction.atomic(),
         DbFileIO(loid, "r+b") as file,

@@ -90,7 +90,7 @@ def failing(error):
 @contextmanager
 def undone():
     """A transaction, or a savepoint in one, that an exception of ours rolls back."""
-    with pytest.raises(Fault), transaction.atomic():  # noqa: PT012
+    with pytest.raises(Fault), transaction.atomic():  # noqa: PT012  # its end, too
         yield
         raise Fault
 
@@ -376,7 +376,7 @@ def test_all_is_as_before_after_a_timeout_of_the_session(setting, stored, other_
     if setting == "transaction_timeout" and connection.pg_version < 170000:
         pytest.skip("transaction_timeout came with PostgreSQL 17")
     pid = connection.connection.info.backend_pid
-    with pytest.raises(DatabaseError), transaction.atomic():  # noqa: PT012
+    with pytest.raises(DatabaseError), transaction.atomic():  # noqa: PT012  # its end, too
         change()
         sql(f"set local {setting} = '20ms'")
         until(other_session, None, pid)
@@ -580,7 +580,7 @@ def test_closing_a_file_does_not_hide_the_error_in_its_transaction(stored):
 def test_closing_a_buffered_file_tells_the_error_in_its_transaction(stored):
     """A buffer writes when it is closed, as one around any file, and shows what came first."""
     loid = db_file_storage.entry(Document.objects.get(title="held").data.name).loid
-    with (  # noqa: PT012
+    with (  # noqa: PT012  # its end, too
         pytest.raises(DatabaseError) as caught,
         transaction.atomic(),
         io.BufferedWriter(DbFileIO(loid, "r+b")) as file,

@@ -172,7 +172,7 @@ class SideBySide(RuleBasedStateMachine):
 
     def open_judge(self, mode):
         # Mode "w" keeps the content, as it does of a large object.
-        self.judge = open(self.path, mode, buffering=0, opener=keep_what_is_there)  # noqa: SIM115
+        self.judge = open(self.path, mode, buffering=0, opener=keep_what_is_there)  # noqa: SIM115  # until the end
 
     def both(self, call):
         ours, judged = outcome(call, self.file), outcome(call, self.judge)

@@ -75,7 +75,7 @@ class InOneTransaction(WithTables, TestCase):
 
     def test_a_row_of_a_missing_file_is_refused_when_constraints_are_checked(self):
         self.check()
-        with pytest.raises(IntegrityError), transaction.atomic():  # noqa: PT012
+        with pytest.raises(IntegrityError), transaction.atomic():  # noqa: PT012  # its end, too
             db_file_storage.delete(self.document.data.name)
             connection.check_constraints()
         self.check()
