@@ -1,14 +1,14 @@
 """The way to a database of Django's: its alias, and a cursor that binds on the server."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from io import BytesIO
 from typing import Any, Self
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DEFAULT_DB_ALIAS, Error, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, Error, OperationalError, connections, transaction
 from django.db.backends.utils import CursorDebugWrapper
 from django.db.transaction import TransactionManagementError
 from psycopg import Cursor, errors, pq
@@ -109,6 +109,21 @@ def cursor(alias: str, cursor_class: type[Cursor[Any]] = Cursor) -> Iterator[Any
             # Who catches what is no database error would not expect a broken transaction.
             connection.needs_rollback = True
         raise translated from error
+
+
+def read[T](alias: str, ask: Callable[[Any], T], more_attempts: int = 2) -> T:
+    """Return what one statement reads, given a cursor.
+
+    Reads again where a replica cancelled it for what it replays, if that loses no transaction.
+    """
+    try:
+        with cursor(alias) as c:
+            return ask(c)
+    except OperationalError as error:
+        is_conflict = isinstance(error.__cause__, errors.SerializationFailure)
+        if not (is_conflict and connections[alias].autocommit and more_attempts):
+            raise
+    return read(alias, ask, more_attempts - 1)
 
 
 def _keep_content_out_of_the_log(wrapped: Any) -> None:

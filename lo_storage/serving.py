@@ -4,16 +4,14 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from asgiref.sync import sync_to_async
-from django.db import OperationalError, connections
-from psycopg.errors import SerializationFailure
+from django.db import connections
 
 from . import catalogue, conditions, ranges
 from .catalogue import Entry
-from .database import cursor
+from .database import read
 from .headers import without_content
 
 # Of a file it says the number: its name, and the suffixes of its stored name, are the user's.
@@ -147,32 +145,19 @@ def _steps(segments: list[Segment]) -> Iterator[Segment]:
 
 def _piece(alias: str, entry: Entry, start: int, end: int) -> bytes:
     try:
-        *version, data = _read(alias, entry.loid, start, end - start)
+        *version, data = read(
+            alias, lambda c: catalogue.read_version(c, entry.loid, start, end - start)
+        )
     except FileNotFoundError as error:
-        with cursor(alias) as c:
-            if catalogue.find(c, entry.name) is not None:
-                logger.error("Large object %s is in the catalogue and is missing", entry.loid)
-                raise
+        if read(alias, lambda c: catalogue.find(c, entry.name)) is not None:
+            logger.error("Large object %s is in the catalogue and is missing", entry.loid)
+            raise
         raise _changed(entry, "deleted") from error
     finally:
         _release(of_pools=True)
     if version != [entry.version, entry.modified_at]:
         raise _changed(entry, "overwritten")
     return data
-
-
-def _read(
-    alias: str, loid: int, offset: int, length: int, more_attempts: int = 2
-) -> tuple[int, datetime, bytes]:
-    """Read a piece, again where a replica cancelled it for what it replays, if nothing is lost."""
-    try:
-        with cursor(alias) as c:
-            return catalogue.read_version(c, loid, offset, length)
-    except OperationalError as error:
-        is_conflict = isinstance(error.__cause__, SerializationFailure)
-        if not (is_conflict and connections[alias].autocommit and more_attempts):
-            raise
-    return _read(alias, loid, offset, length, more_attempts - 1)
 
 
 def _release(*, of_pools: bool = False) -> None:

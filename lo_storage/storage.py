@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from typing import IO, Any, Self, cast
 from urllib.parse import urljoin
@@ -22,7 +23,7 @@ from django.utils.encoding import filepath_to_uri
 
 from . import catalogue, large_objects, names
 from .catalogue import Entry
-from .database import cursor, db_for_read, db_for_write
+from .database import cursor, db_for_read, db_for_write, read
 from .files import DbFileIO
 from .large_objects import PIECE, ROW, Buffer
 
@@ -201,9 +202,9 @@ class DbFileStorage(Storage):
         It is the alias for reading, or else, because a replica may lag behind, the one for writing.
         """
         reader, writer = db_for_read(self.alias), db_for_write(self.alias)
+        find = partial(catalogue.find, name=os.fspath(name))
         for alias in dict.fromkeys([reader, writer]):
-            with cursor(alias) as c:
-                entry = catalogue.find(c, os.fspath(name))
+            entry = read(alias, find)
             if entry is not None:
                 if alias != reader:
                     _log_fall_back(entry.loid, reader, writer)

@@ -46,6 +46,27 @@ class Replica:
             finally:
                 session.execute("select pg_wal_replay_resume()")
 
+    @contextmanager
+    def cancels_once(self, who_has, and_waits_for):
+        """Cancel the first statement that has the one table and waits for the other."""
+
+        def cancel():
+            with self.connect() as session:
+                eventually(lambda: waited_for(session), {and_waits_for}.__eq__, seconds=5)
+                # It is in the way of this lock; cancelled it has been when it comes again.
+                with self.server.connect("postgres") as other, other.transaction():
+                    lock(other, who_has)
+                    eventually(lambda: waited_for(session), {who_has}.__eq__, seconds=5)
+                    first.rollback()
+
+        with self.server.connect("postgres") as first, ThreadPoolExecutor() as pool:
+            first.autocommit = False
+            lock(first, and_waits_for)
+            self.catch_up()
+            cancelled = pool.submit(cancel)
+            yield
+            cancelled.result()
+
 
 @pytest.fixture
 def replica(server, settings):
@@ -85,34 +106,33 @@ def test_what_has_not_arrived_is_read_from_the_server(replica, stored):
     assert body(name) == b"march"
 
 
-def test_a_piece_that_the_replica_cancels_is_read_again(replica, stored, server):
+CATALOGUE = "lo_storage_largeobject"
+
+
+def test_a_piece_that_the_replica_cancels_is_read_again(replica, stored):
     content = bytes(range(256)) * 1024
     name = stored(content)
     replica.catch_up()
     pieces = iter(db_serve(RequestFactory().get("/"), name))
-
-    def cancel():
-        """Wait for the piece that waits for the first lock, and let a second find it in its way."""
-        with replica.connect() as session:
-            eventually(lambda: waited_for(session), lambda seen: seen == {objects}, seconds=5)
-            with server.connect("postgres") as other, other.transaction():
-                lock(other, catalogue)
-                # Cancelled it has been when it comes again.
-                eventually(lambda: waited_for(session), lambda seen: seen == {catalogue}, seconds=5)
-                first.rollback()
-
-    objects, catalogue = "pg_largeobject_metadata", "lo_storage_largeobject"
-    with server.connect("postgres") as first, ThreadPoolExecutor() as pool:
-        first.autocommit = False
-        lock(first, objects)
-        replica.catch_up()
-        cancelled = pool.submit(cancel)
+    with replica.cancels_once(who_has=CATALOGUE, and_waits_for="pg_largeobject_metadata"):
         assert next(pieces) == content
-        cancelled.result()
+
+
+def test_what_is_looked_up_when_the_replica_cancels_is_looked_up_again(replica, stored, server):
+    name = stored(b"march")
+    with server.connect() as session:
+        # Whoever reads the catalogue then locks this one, too, and after the catalogue.
+        session.execute(f"create table more () inherits ({CATALOGUE})")
+        try:
+            replica.catch_up()
+            with replica.cancels_once(who_has=CATALOGUE, and_waits_for="more"):
+                assert db_file_storage.locate(name)[0] == replica.alias
+        finally:
+            session.execute("drop table more")
 
 
 def lock(session, table):
-    session.execute(f"lock table {table} in access exclusive mode")
+    session.execute(f"lock table only {table} in access exclusive mode")
     # Writes to the log what has not been written yet.
     session.execute("select pg_switch_wal()")
 
