@@ -27,6 +27,7 @@ OLD = "pg-lo-storage 0.2.2"
 DRIVER = "psycopg2 lobject"
 BINARY_FIELD = "BinaryField"
 DBFILES = "django-dbfiles 3.2"
+FILES = "files with fsync"
 
 _numbers = count(1)
 
@@ -152,7 +153,7 @@ MAKERS: dict[str, Callable[[str, Path], Contestant]] = {
     DRIVER: lambda name, folder: Psycopg2(name),
     BINARY_FIELD: lambda name, folder: BinaryField(name),
     DBFILES: lambda name, folder: FileInColumn(name, DBStorage()),
-    "files with fsync": lambda name, folder: SyncedFiles(name, folder / "files"),
+    FILES: lambda name, folder: SyncedFiles(name, folder / "files"),
 }
 
 

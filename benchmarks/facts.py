@@ -19,6 +19,7 @@ type Facts = dict[str, dict[str, float]]  # fact, contestant: value
 
 TRIPS = "round trips"
 MEMORY = "MiB of memory"
+FIRST_BYTE = "ms to the first byte"
 UPDATES = "tuples updated"
 WAL = "bytes of WAL a byte"
 

@@ -1,4 +1,4 @@
-"""In a process of its own: how much memory one operation adds. `facts` runs it."""
+"""How much memory a process uses; as a program, for `facts`: how much one operation adds."""
 
 import sys
 import tempfile
@@ -7,10 +7,17 @@ from pathlib import Path
 from .stage import SMALL, configure
 
 
-def _status(key: str) -> int:
-    text = Path("/proc/self/status").read_text()
+def status(key: str, pid: str = "self") -> int:
+    """Return in bytes what /proc knows of a process: VmRSS is resident, VmHWM the most that was."""
+    text = Path(f"/proc/{pid}/status").read_text()
     (line,) = [line for line in text.splitlines() if line.startswith(f"{key}:")]
     return int(line.split()[1]) * 1024
+
+
+def begin_anew(pid: str = "self") -> int:
+    """Let VmHWM begin anew at VmRSS, which is returned."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+    return status("VmRSS", pid)
 
 
 def main(name: str, operation: str, argument: str) -> None:
@@ -37,14 +44,13 @@ def main(name: str, operation: str, argument: str) -> None:
     with contestant.alone():
         contestant.delete(stored)
 
-    Path("/proc/self/clear_refs").write_text("5")  # VmHWM begins anew at VmRSS
-    before = _status("VmRSS")
+    before = begin_anew()
     if operation == "read":
         read(argument)
     else:
         with open(argument, "rb") as file:
             stored = write(File(file))
-    most = _status("VmHWM")
+    most = status("VmHWM")
     if operation == "write":
         with contestant.alone():
             contestant.delete(stored)

@@ -30,17 +30,20 @@ FILL = """
 """
 
 
-def configure() -> None:
-    """Set up Django; the databases may not exist yet."""
+def configure(**more: object) -> None:
+    """Set up Django, with `more` settings; the databases may not exist yet."""
     names = {"default": "bench"} | {crowd_alias(n): f"bench_{n}" for n in CROWDS}
     server = database(ROOT)
     settings.configure(
-        DATABASES={alias: {**server, "NAME": name} for alias, name in names.items()},
+        DATABASES={
+            alias: {**server, "NAME": name, "CONN_MAX_AGE": None} for alias, name in names.items()
+        },
         DATABASE_ROUTERS=[],
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         INSTALLED_APPS=["lo_storage", "dbfiles", "benchmarks"],
         MEDIA_URL="/media/",
         USE_TZ=True,
+        **more,
     )
     django.setup()
 
@@ -96,12 +99,14 @@ class Stage:
         return alias
 
     def file(self, size: int) -> Path:
-        """Return a file of random bytes, which nothing can compress."""
+        """Return a file of random bytes, which nothing can compress, in one line."""
         path = self.folder / str(size)
         if not path.exists():
             with path.open("wb") as file:
                 for start in range(0, size, MiB):
-                    file.write(os.urandom(min(MiB, size - start)))
+                    data = os.urandom(min(MiB, size - start))
+                    # 0.2.2 serves line by line, and asks the server twice for each.
+                    file.write(data.replace(b"\n", b"\r"))
                 os.fsync(file.fileno())
         return path
 

@@ -6,11 +6,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 
-from . import crowds, facts, reading, server, writing
-from .contestants import DRIVER, OLD
-from .facts import MEMORY, TRIPS, UPDATES, WAL, Facts
+from . import crowds, facts, reading, server, serving, writing
+from .contestants import DRIVER, OLD, OURS
+from .facts import FIRST_BYTE, MEMORY, TRIPS, UPDATES, WAL, Facts
 from .running import TIMES, Runs
-from .stage import MiB, Stage
+from .stage import SMALL, MiB, Stage
 from .targets import Target, at_most, times, within
 
 
@@ -47,6 +47,7 @@ def works(large: int, big: int, others: tuple[int, ...]) -> list[Work]:
                 within(1.5, writing.BUFFERED_MIB, writing.ONE_WRITE),
             ),
         ),
+        *_serving(big),
         _crowd("crowd-cycle", "create, read, delete 10 KB", crowds.cycle, others),
         _crowd("crowd-read", "read 10 KB just saved", crowds.read_own, others),
         _crowd("crowd-any", "read any of the others", crowds.read_any, others),
@@ -180,6 +181,55 @@ def _writing(size: int, heavy: bool = False) -> Work:
         heavy,
         partial(facts.big_write, size=size),
     )
+
+
+def _serving(size: int) -> list[Work]:
+    # 5 MB.
+    little = (at_most(4.77, MEMORY), at_most(15, FIRST_BYTE))
+    wsgi = serving.Downloads(serving.WSGI, size)
+    asgi = serving.Downloads(serving.ASGI, size)
+    end = serving.Downloads(serving.WSGI, size, last=MiB)
+    small = serving.Downloads(serving.WSGI, SMALL, times=TIMES)
+    return [
+        Work(
+            "serving-big",
+            f"{_size(size)} by gunicorn",
+            size / MiB,
+            "MiB/s",
+            wsgi.runs,
+            (times(OLD, 12), *little),
+            heavy=True,
+            facts=wsgi.facts,
+        ),
+        Work(
+            "serving-big-async",
+            f"{_size(size)} by uvicorn",
+            size / MiB,
+            "MiB/s",
+            asgi.runs,
+            (times(serving.BY_GUNICORN, 0.6), *little),
+            heavy=True,
+            facts=asgi.facts,
+        ),
+        Work(
+            "serving-end",
+            f"the last MiB of {_size(size)} by gunicorn",
+            1,
+            "MiB/s",
+            end.runs,
+            (times(OLD, 3), *little),
+            facts=end.facts,
+        ),
+        Work(
+            "serving-small",
+            "10 KB by gunicorn",
+            TIMES,
+            "requests/s",
+            small.runs,
+            (times(OLD, 2), within(1.5, OURS, serving.FROM_DISK), *little),
+            facts=small.facts,
+        ),
+    ]
 
 
 def _crowd(key: str, title: str, run: crowds.CrowdRun, others: tuple[int, ...]) -> Work:

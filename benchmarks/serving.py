@@ -1,0 +1,158 @@
+"""Works that serve files by HTTP; each contestant has a web server of its own."""
+
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from .contestants import FILES, OLD, OURS, make
+from .facts import FIRST_BYTE, MEMORY, Facts
+from .memory import begin_anew, status
+from .running import Clock, Runs, delete_all, save_big, save_small
+from .stage import ROOT, MiB, Stage
+
+FROM_DISK = "FileResponse from disk"
+BY_GUNICORN = "lo_storage by gunicorn"
+
+GUNICORN = (
+    "gunicorn benchmarks.site:wsgi --threads=4 --bind=127.0.0.1:{port}"
+    " --no-control-socket --log-level=warning"
+)
+UVICORN = "uvicorn benchmarks.site:asgi --port={port} --lifespan=off --log-level=warning"
+
+
+class Way(NamedTuple):
+    """Who keeps the file, the address at which a view serves it, and the web server."""
+
+    keeper: str
+    address: str
+    command: str = GUNICORN
+
+
+WSGI = {
+    OURS: Way(OURS, "/new/{name}"),
+    OLD: Way(OLD, "/old/{name}"),
+    FROM_DISK: Way(FILES, "/disk{folder}/files/{name}"),
+}
+ASGI = {OURS: Way(OURS, "/async/{name}", UVICORN), BY_GUNICORN: WSGI[OURS]}
+
+
+class WebServer:
+    """A web server with one process that answers."""
+
+    def __init__(self, process: subprocess.Popen, port: int) -> None:
+        self.process = process
+        self.address = "127.0.0.1", port
+
+    @property
+    def worker(self) -> str:
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return children[0] if children else str(pid)
+
+    def connect(self, seconds: float = 0) -> socket.socket:
+        """Return a connection, if there is one within so many seconds."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return socket.create_connection(self.address)
+            except ConnectionRefusedError:
+                if time.monotonic() > deadline or self.process.poll() is not None:
+                    raise
+            time.sleep(0.02)
+
+
+@contextmanager
+def web_server(command: str) -> Iterator[WebServer]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        _, port = free.getsockname()
+    with subprocess.Popen(
+        [sys.executable, "-m", *command.format(port=port).split()],
+        cwd=ROOT,
+    ) as process:
+        try:
+            server = WebServer(process, port)
+            server.connect(seconds=30).close()
+            yield server
+        finally:
+            process.terminate()
+
+
+class Downloads:
+    """Downloads of one file, and what the servers needed for them."""
+
+    def __init__(self, ways: dict[str, Way], size: int, times: int = 1, last: int = 0) -> None:
+        """Arguments: the bytes of the file; the downloads in a run; how many bytes at the end."""
+        self.ways, self.size, self.times, self.last = ways, size, times, last
+        self._first_bytes: dict[str, list[float]] = {name: [] for name in ways}
+        self._memory: dict[str, float] = {}
+
+    @contextmanager
+    def runs(self, stage: Stage) -> Iterator[Runs]:
+        keepers = [make(name, stage.folder) for name in {way.keeper for way in self.ways.values()}]
+        small = {keeper.name: save_small(keeper, stage) for keeper in keepers}
+        names = {keeper.name: save_big(keeper, stage, self.size) for keeper in keepers}
+        stage.tidy()
+        runs, servers, before = {}, {}, {}
+        with ExitStack() as stack:
+            for name, way in self.ways.items():
+                server = servers[name] = stack.enter_context(web_server(way.command))
+                warm, address = (
+                    way.address.format(folder=stage.folder, name=stored[way.keeper])
+                    for stored in (small, names)
+                )
+                # Modules are loaded, and the connection is there.
+                with server.connect() as connection:
+                    _get(connection, warm)
+                before[name] = begin_anew(server.worker)
+                runs[name] = partial(self._run, name, server, address)
+            yield runs
+            for name, server in servers.items():
+                self._memory[name] = (status("VmHWM", server.worker) - before[name]) / MiB
+        for keeper in keepers:
+            delete_all(keeper, [small[keeper.name], names[keeper.name]])
+
+    def _run(self, name: str, server: WebServer, address: str, clock: Clock) -> None:
+        with server.connect() as connection, clock:
+            for _ in range(self.times):
+                length, first_byte = _get(connection, address, self.last)
+                assert length in (self.last, self.size)  # FileResponse knows no ranges
+                self._first_bytes[name].append(first_byte * 1000)
+
+    def facts(self, stage: Stage) -> Facts:
+        first_bytes = {name: median(found) for name, found in self._first_bytes.items()}
+        return {MEMORY: self._memory, FIRST_BYTE: first_bytes}
+
+
+def _get(connection: socket.socket, address: str, last: int = 0) -> tuple[int, float]:
+    """Read an answer as fast as it comes; return its length and when its first byte was there."""
+    asked = f"Range: bytes=-{last}\r\n" if last else ""
+    began = time.perf_counter()
+    connection.sendall(f"GET {address} HTTP/1.1\r\nHost: 127.0.0.1\r\n{asked}\r\n".encode())
+    answer = b""
+    while not answer.partition(b"\r\n\r\n")[2]:
+        answer += _received(connection.recv(64 * 1024))
+    first_byte = time.perf_counter() - began
+    head, _, content = answer.partition(b"\r\n\r\n")
+    found = re.search(rb"(?is)^HTTP/1.1 20.*content-length: (\d+)", head)
+    length = int(found[1])
+    missing = length - len(content)
+    while missing:
+        missing -= _received(connection.recv_into(_BUFFER))
+    return length, first_byte
+
+
+_BUFFER = bytearray(MiB)
+
+
+def _received[T](received: T) -> T:
+    if not received:
+        raise ConnectionError("the server has cut the connection")
+    return received
