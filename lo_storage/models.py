@@ -26,6 +26,10 @@ class OidField(models.BigIntegerField):  # type: ignore[type-arg]  # no generic 
 class LargeObject(models.Model):
     """What PostgreSQL does not know of a large object.
 
+    Columns: `loid`, the number of the object; `name`, what a file field stores ("16418.pdf");
+    `original_name`; `size` in bytes; `sha256`, unknown (NULL) after a part was overwritten;
+    `version`, which each write raises; `created_at` and `modified_at`.
+
     Deleting a row, by whatever means, deletes its large object in the same transaction.
     """
 

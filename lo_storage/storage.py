@@ -212,6 +212,7 @@ class DbFileStorage(Storage):
         raise _not_found(name)
 
 
+#: The storage of each field that names no other.
 db_file_storage = DbFileStorage()
 
 

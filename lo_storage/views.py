@@ -53,5 +53,5 @@ def db_serve(
     return response
 
 
-# The same, for an async view to await.
+#: `db_serve` for an async view to await, with the same arguments.
 adb_serve = sync_to_async(db_serve)

@@ -37,7 +37,7 @@ def project(tmp_path):
     (project / "requirements").mkdir()
     shutil.copy(ROOT / "bin" / "setup", project / "bin")
     (project / "pyproject.toml").touch()
-    for name in ["site", "demo", "test", "bench"]:
+    for name in ["site", "demo", "docs", "test", "bench"]:
         (project / "requirements" / f"{name}.txt").write_text(f"# nothing for {name}\n")
     return project
 

@@ -1,0 +1,51 @@
+"""The documentation is built without a warning: each link, anchor and name in it is there."""
+
+import posixpath
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sphinx.util.inventory import InventoryFile
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """What bin/docs --build makes."""
+    site = tmp_path_factory.mktemp("site")
+    arguments = ["--fail-on-warning", "--keep-going", "--quiet", ROOT / "docs", site]
+    built = subprocess.run(
+        [sys.executable, "-m", "sphinx", *arguments], capture_output=True, text=True
+    )
+    assert (built.returncode, built.stderr) == (0, "")
+    return site
+
+
+def test_each_page_is_in_the_site(site):
+    pages = {page.stem for page in (ROOT / "docs").glob("*.md")}
+    assert pages <= {page.stem for page in site.glob("*.html")}
+
+
+def test_the_reference_has_what_is_public(site):
+    with (site / "objects.inv").open("rb") as file:
+        described = InventoryFile.load(file, "", posixpath.join)
+    names = {name for kind, entries in described.items() if kind[:3] == "py:" for name in entries}
+    for name in [
+        "storage.DbFileStorage.delete",
+        "storage.db_file_storage",
+        "storage.db_for_read",
+        "files.DbFileIO.truncate",
+        "fields.DbFileField",
+        "fields.DbImageField",
+        "constraints.LargeObjectReference",
+        "views.db_serve",
+        "views.adb_serve",
+        "models.LargeObject",
+        "catalogue.Entry",
+    ]:
+        assert f"lo_storage.{name}" in names
+    reference = (site / "reference.html").read_text()
+    for option in ["--delete", "--hours", "--database"]:
+        assert f'<span class="pre">{option}</span>' in reference
