@@ -1,0 +1,182 @@
+"""What a stranger does: make a project in an empty folder, and follow a page line by line."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from textwrap import dedent
+
+import psycopg
+import requests
+from django.conf import settings
+
+from .test_postgres import until
+
+ROOT = Path(__file__).parent.parent
+WHO = {"DJANGO_SUPERUSER_USERNAME": "alice", "DJANGO_SUPERUSER_PASSWORD": "a-Secret-1"}
+
+# The language of a block, and its text.
+BLOCK = re.compile(r"^ *```(console|python)\n(.*?)^ *```$", re.S | re.M)
+# Where a page says that a block of Python belongs.
+PLACE = re.compile(r"`(\w+/\w+\.py|python manage\.py shell)`")
+
+
+def steps(page: str) -> Iterator[tuple[str, str]]:
+    """Yield ("console", commands) or (the place named last above a block, its Python)."""
+    place, end = "", 0
+    for match in BLOCK.finditer(page):
+        place = [place, *PLACE.findall(page[end : match.start()])][-1]
+        end = match.end()
+        language, text = match.groups()
+        yield ("console" if language == "console" else place), dedent(text)
+
+
+def environment(directory: Path, *packages: str) -> Path:
+    """Return the Python of a virtual environment with just these packages, made if need be."""
+    python = directory / "bin" / "python"
+    made = directory / "made"
+    if not made.exists():
+        for command in (
+            ["venv", "--clear", "--python", sys.executable, directory],
+            ["pip", "install", "--python", python, *packages],
+        ):
+            uv = [sys.executable, "-m", "uv", *command, "--quiet"]
+            result = subprocess.run(uv, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True)
+            assert result.returncode == 0, result.stdout
+        made.touch()
+    return python
+
+
+class Project:
+    """A project in an empty folder, on an interpreter and in a database of its own."""
+
+    def __init__(self, folder: Path, python: str | Path = sys.executable) -> None:
+        self.folder = folder
+        self.python = str(python)
+        self.database = f"newcomer_{os.getpid()}"
+        server = settings.DATABASES["default"]
+        login = {f"PG{key}": str(server.get(key, "")) for key in ("HOST", "PORT", "USER")}
+        login["PGPASSWORD"] = server.get("PASSWORD", "")
+        ours = {"DJANGO_SETTINGS_MODULE", "DEBUG", "DEMO", "DATABASE_URL", "PYTHONPATH"}
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name not in ours},
+            **{name: value for name, value in login.items() if value},
+            **WHO,
+            "PYTHONWARNINGS": "error",
+        }
+
+    def connect(self, database: str = "") -> "psycopg.Connection[psycopg.rows.TupleRow]":
+        names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password"}
+        login = {names[name]: value for name, value in self.environment.items() if name in names}
+        return psycopg.connect(**login, dbname=database or self.database, autocommit=True)
+
+    def __enter__(self) -> "Project":
+        with self.connect("postgres") as session:
+            session.execute(f'create database "{self.database}"')
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        with self.connect("postgres") as session:
+            session.execute(f'drop database "{self.database}" with (force)')
+
+    def ask(self, query: str) -> list[tuple]:
+        """Return the rows of a query in the project's database."""
+        with self.connect() as session:
+            return session.execute(query).fetchall()
+
+    def run(self, *command: str, fails: bool = False) -> str:
+        """Run the project's Python; return what it printed."""
+        result = subprocess.run(
+            [self.python, *command],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert bool(result.returncode) == fails, result.stdout
+        return result.stdout
+
+    def manage(self, *command: str, fails: bool = False) -> str:
+        return self.run("manage.py", *command, fails=fails)
+
+    def copy_the_library(self) -> None:
+        shutil.copytree(
+            ROOT / "lo_storage",
+            self.folder / "lo_storage",
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+
+    def follow(self, place: str, text: str) -> None:
+        """Do what one step of a page says."""
+        if place == "console":
+            for line in text.splitlines():
+                self.type(line.removeprefix("$ "))
+        elif place.endswith(".py"):
+            with (self.folder / place).open("a") as file:
+                file.write(text.replace('"mysite"', f'"{self.database}"'))
+        else:
+            raises = re.search(r"raise \w+\(\"(.*)\"\)", text)
+            printed = self.manage("shell", "-c", text, fails=bool(raises))
+            assert not raises or raises[1] in printed
+
+    def type(self, command: str) -> None:
+        match command.split():
+            case ["django-admin", *arguments]:
+                self.run("-m", "django", *arguments)
+            case ["python", "manage.py", "createsuperuser"]:
+                self.manage("createsuperuser", "--noinput", "--email=alice@example.com")
+            case ["python", "manage.py", "check"]:
+                assert "no issues (0 silenced)" in self.manage("check", "--database=default")
+            case ["python", "manage.py", "runserver"]:
+                pass  # see serving()
+            case ["python", "manage.py", *arguments]:
+                self.manage(*arguments)
+            case _:
+                raise NotImplementedError(command)
+
+    @contextmanager
+    def serving(self) -> Iterator[str]:
+        """Run the development server; yield its address."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        log = self.folder.parent / f"{self.folder.name}.log"
+        with log.open("w") as output:
+            server = subprocess.Popen(
+                [self.python, "manage.py", "runserver", f"{port}", "--noreload"],
+                cwd=self.folder,
+                env=self.environment | {"PYTHONUNBUFFERED": "1"},
+                stdout=output,
+                stderr=output,
+            )
+        try:
+            until(lambda: server.poll() is not None or "Quit the server" in log.read_text())
+            assert server.poll() is None, log.read_text()
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait()
+
+
+class Browser(requests.Session):
+    """What a browser does with Django's forms."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.address = address
+
+    def look(self, path: str, **headers: str) -> requests.Response:
+        return self.get(self.address + path, headers=headers, timeout=20)
+
+    def submit(self, path: str, files: dict | None = None, **fields: str) -> requests.Response:
+        page = self.look(path)
+        (token, *_) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+        fields["csrfmiddlewaretoken"] = token
+        return self.post(page.url, data=fields, files=files, timeout=20)
