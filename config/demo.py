@@ -25,6 +25,25 @@ def free_port(first: int) -> int:
     sys.exit("No port is free. Choose one: bin/demo 9000")
 
 
+def people():
+    """Return two users with a known password, by name, and make who is not there yet."""
+    from django.conf import settings
+    from django.contrib.auth import get_user_model
+    from django.core.exceptions import ImproperlyConfigured
+
+    if not (settings.DEBUG or settings.DEMO):
+        raise ImproperlyConfigured("The demo's people have a known password: set DEMO or DEBUG.")
+    users = {}
+    for name, admin in [("alice", True), ("bob", False)]:
+        users[name], created = get_user_model().objects.get_or_create(
+            username=name, defaults={"is_staff": admin, "is_superuser": admin}
+        )
+        if created:
+            users[name].set_password("demo")
+            users[name].save()
+    return users
+
+
 def main() -> None:
     import django
     from django.core.management import call_command
@@ -37,8 +56,10 @@ def main() -> None:
         signal.signal(number, signal.default_int_handler)
     django.setup()
     call_command("migrate", verbosity=0)
-    call_command("demo_data")
+    people()
+    call_command("demo_data")  # invoices
     port = free_port(int(argument))
+    print("Sign in as alice or bob, password demo; alice may use the admin.")
     print(f"\n  http://localhost:{port}   (Ctrl-C ends it)\n", flush=True)
     with open(os.devnull, "w") as quiet:
         call_command("runserver", f"127.0.0.1:{port}", use_reloader=False, stdout=quiet)

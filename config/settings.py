@@ -19,7 +19,7 @@ env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 DEBUG = env.bool("DEBUG", default=False)
-# Shows the switches that make a transaction fail on purpose.
+# Shows whom one may sign in as, and what is for trying out.
 DEMO = env.bool("DEMO", default=False)
 DATABASE_URL = env.str("DATABASE_URL", default="")
 LOCAL = DEBUG or DEMO or not DATABASE_URL
@@ -75,6 +75,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "config.context.demo",
             ],
         },
     },
@@ -109,7 +110,7 @@ AUTH_PASSWORD_VALIDATORS = [
     ]
 ]
 LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "invoices:list"
+LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 
 LANGUAGE_CODE = "en-gb"
@@ -130,7 +131,7 @@ STORAGES = {
     },
 }
 
-# Bytes, bytes and files: the first is also the most that one transaction waits for from one file.
+# Of invoices, in bytes, bytes and files: a transaction waits for no more than the first at once.
 INVOICE_MAX_FILE_SIZE = 100 * 1024**2
 INVOICE_MAX_BATCH_SIZE = 200 * 1024**2
 INVOICE_MAX_BATCH_FILES = 20

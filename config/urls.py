@@ -4,6 +4,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.db import connection
 from django.http import HttpResponse
 from django.urls import include, path
+from django.views.generic import TemplateView
 
 
 def healthz(request):
@@ -18,6 +19,8 @@ urlpatterns = [
     path("accounts/login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("", include("invoices.urls")),
+    # What "/" shows as long as no application above has a page there.
+    path("", TemplateView.as_view(template_name="home.html"), name="home"),
 ]
 
 if "debug_toolbar" in settings.INSTALLED_APPS:

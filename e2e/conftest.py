@@ -1,22 +1,17 @@
-"""A person at a browser, and what the database holds.
+"""A person at a browser.
 
 The browser is a real Chromium, the server a real one, the database a real PostgreSQL.
 """
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings as site
 from django.contrib.auth.models import User
-from django.core.files.base import ContentFile
-from django.db import connection
 from django.test import Client
 from playwright.sync_api import expect
-
-from invoices.models import Invoice
 
 HERE = Path(__file__).parent
 
@@ -46,13 +41,10 @@ def base_url(live_server):
 
 
 @pytest.fixture(autouse=True)
-def for_the_tests(settings, tmp_path):
-    settings.DEMO = True  # shows the switches that make a transaction fail
+def for_the_tests(settings):
+    settings.DEMO = True  # as somebody sees it who tries it
     # Slow on purpose, and each test makes a user or two.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    # Where a test can see that an upload has begun, and that nothing of it stays.
-    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "arriving"
-    settings.FILE_UPLOAD_TEMP_DIR.mkdir()
 
 
 @pytest.fixture
@@ -61,20 +53,9 @@ def alice(transactional_db):
 
 
 @pytest.fixture
-def bob(transactional_db):
-    return User.objects.create_user("bob", password="another one")
-
-
-@pytest.fixture
-def invoice_of(transactional_db):
-    """Save an invoice with a file."""
-
-    def save(owner, content=b"content", name="rent.txt", **fields):
-        fields = {"title": "Rent", "issued": "2026-03-02", **fields}
-        fields.setdefault("number", Invoice.objects.next_number(owner, 2026))
-        return Invoice.objects.create(owner=owner, data=ContentFile(content, name=name), **fields)
-
-    return save
+def admins_page(page, context, transactional_db, sign_in):
+    sign_in(context, User.objects.create_superuser("root", password="a long one"))
+    return page
 
 
 @pytest.fixture
@@ -97,65 +78,3 @@ def sign_in(base_url):
 def alices_page(page, context, alice, sign_in):
     sign_in(context, alice)
     return page
-
-
-@pytest.fixture
-def sample(tmp_path):
-    """Write a file to the person's disk, to be chosen in the browser."""
-    folder = tmp_path / "documents"
-    folder.mkdir()
-
-    def write(name, content):
-        path = folder / name
-        path.write_bytes(content)
-        return path
-
-    return write
-
-
-class Snapshot(NamedTuple):
-    """All that a failure may not change."""
-
-    objects: dict  # each large object in the database, whoever made it: SHA-256 of its bytes
-    catalogue: set
-    invoices: set
-
-
-@pytest.fixture
-def snapshot(transactional_db):
-    """Look at every row and every large object, from a session that sees what is committed."""
-
-    def look():
-        with connection.cursor() as cursor:
-
-            def rows(sql):
-                cursor.execute(sql)
-                return cursor.fetchall()
-
-            return Snapshot(
-                dict(
-                    rows(
-                        "select oid::bigint, encode(sha256(lo_get(oid)), 'hex')"
-                        " from pg_largeobject_metadata"
-                    )
-                ),
-                set(rows("select entry::text from lo_storage_largeobject entry")),
-                set(rows("select invoice::text from invoices_invoice invoice")),
-            )
-
-    return look
-
-
-@pytest.fixture
-def large_objects(snapshot):
-    """The numbers of the large objects in the database."""
-    return lambda: set(snapshot().objects)
-
-
-@pytest.fixture
-def other_session(transactional_db):
-    """A second connection to the test's database, in a transaction."""
-    other = connection.copy()
-    other.set_autocommit(False)
-    yield other
-    other.close()

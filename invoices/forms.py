@@ -29,7 +29,7 @@ class InvoiceFileField(forms.FileField):
         return ValidationError(self.error_messages[code], code=code, params=params)
 
     def get_bound_field(self, form, field_name):
-        # For static/site.js, which says the same before anything is sent.
+        # For static/invoices/invoices.js, which says the same before anything is sent.
         self.widget.attrs["data-max-file-size"] = settings.INVOICE_MAX_FILE_SIZE
         return super().get_bound_field(form, field_name)
 

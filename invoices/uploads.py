@@ -70,7 +70,7 @@ def takes_files(view):
                 while request.read(2**16):
                     pass
                 context = {"max_files": settings.INVOICE_MAX_BATCH_FILES}
-                return render(request, "413.html", context, status=413)
+                return render(request, "invoices/413.html", context, status=413)
             except UnreadablePostError:
                 return HttpResponseBadRequest()  # The browser went away: nobody will read it.
         return protected(request, *args, **kwargs)

@@ -69,7 +69,7 @@ def test_the_tree_in_the_readme_is_there():
 def test_each_test_on_the_page_about_safety_is_there():
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/safety.md").read_text()))
     folders = ["lo_storage/tests", "invoices/tests", "tests", "e2e"]
-    sources = [path.read_text() for folder in folders for path in (ROOT / folder).glob("*.py")]
+    sources = [path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py")]
     there = {test for source in sources for test in re.findall(r"def (test_\w+)\(", source)}
     assert len(named) > 40
     assert named - there == set()

@@ -12,9 +12,8 @@ from django.conf import settings as site
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.test import Client
-from django.urls import reverse
 
-from invoices.models import Invoice
+from lo_storage.storage import db_file_storage
 
 from .programs import gunicorn
 from .test_postgres import until
@@ -26,7 +25,14 @@ COMPRESSING = """
 from config import settings
 settings.MIDDLEWARE.insert(0, "django.middleware.gzip.GZipMiddleware")
 settings.MIDDLEWARE.insert(0, "django.middleware.http.ConditionalGetMiddleware")
+settings.ROOT_URLCONF = __name__
+
 from config.wsgi import application
+from django.contrib.auth.decorators import login_required
+from django.urls import path
+from lo_storage.views import db_serve
+
+urlpatterns = [path("file/<str:filename>", login_required(db_serve))]
 """
 
 
@@ -63,18 +69,11 @@ def run(clients, tmp_path):
 
 @pytest.fixture
 def store(transactional_db, server):
-    """A function that saves an invoice; returns the address of its file."""
-    user = User.objects.create(username="alice")
+    """A function that stores a file; returns its address."""
 
     def store(content, name):
-        invoice = Invoice.objects.create(
-            owner=user,
-            title="Rent",
-            issued="2026-03-02",
-            number=Invoice.objects.next_number(user, 2026),
-            data=ContentFile(content, name=name),
-        )
-        return f"{server[0]}{reverse('invoices:serve', args=[invoice.data.name])}"
+        stored = db_file_storage.save(name, ContentFile(content))
+        return f"{server[0]}/file/{stored}"
 
     return store
 
@@ -82,7 +81,7 @@ def store(transactional_db, server):
 @pytest.fixture
 def cookie(store):
     client = Client()
-    client.force_login(User.objects.get())
+    client.force_login(User.objects.create(username="alice"))
     return f"Cookie: {site.SESSION_COOKIE_NAME}={client.cookies[site.SESSION_COOKIE_NAME].value}"
 
 

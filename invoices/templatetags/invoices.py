@@ -8,11 +8,6 @@ from ..experiment import FAILURES
 register = template.Library()
 
 
-@register.simple_tag
-def in_demo():
-    return settings.DEMO
-
-
 @register.inclusion_tag("invoices/_balance.html")
 def balance():
     return {"balance": Balance.now()}

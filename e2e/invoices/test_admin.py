@@ -1,16 +1,9 @@
 """The admin works for a file, too."""
 
-import pytest
 from playwright.sync_api import expect
 
 from .files import MiB, noise, pdf, sha256
 from .steps import download
-
-
-@pytest.fixture
-def admins_page(page, context, django_user_model, sign_in):
-    sign_in(context, django_user_model.objects.create_superuser("root", password="a long one"))
-    return page
 
 
 def file_field(page):

@@ -131,6 +131,7 @@ def test_raw_sql_behind_the_page_leaves_nothing(alices_page, invoice, snapshot):
         cursor.execute("delete from invoices_invoice")
     page.get_by_role("link", name="Download").click()
     expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    page.goto("/")
     expect(foot(page)).to_have_text(["0", "0", "0"])
     assert snapshot() == ({}, set(), set())
 
