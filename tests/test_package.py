@@ -1,0 +1,102 @@
+"""The package that is built is the library alone, and works where it is installed."""
+
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+from email import message_from_bytes
+from zipfile import ZipFile
+
+import pytest
+
+from .newcomer import ROOT, Project, environment, steps
+
+LIBRARY = ROOT / "lo_storage"
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+NAME, VERSION = PYPROJECT["name"].replace("-", "_"), PYPROJECT["version"]
+SOURCES = {
+    str(path.relative_to(ROOT))
+    for path in LIBRARY.rglob("*")
+    if path.is_file() and "__pycache__" not in path.parts
+}
+# The wheel has the first two in its metadata.
+NOT_IN_THE_WHEEL = ("lo_storage/LICENSE", "lo_storage/README.md", "lo_storage/tests/")
+
+EVERY_MODULE = """
+from importlib import import_module
+from pkgutil import walk_packages
+
+import django
+from django.conf import settings
+
+settings.configure(INSTALLED_APPS=["lo_storage"])
+django.setup()
+import lo_storage
+
+print(lo_storage.__file__)
+for module in walk_packages(lo_storage.__path__, "lo_storage."):
+    if module.name not in {"lo_storage.admin", "lo_storage.panels"}:  # they need their apps
+        import_module(module.name)
+"""
+
+
+def run(*command):
+    result = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A source distribution, and the wheel that was built from it."""
+    directory = tmp_path_factory.mktemp("dist")
+    run("build", "--no-isolation", f"--outdir={directory}")
+    return directory / f"{NAME}-{VERSION}.tar.gz", directory / f"{NAME}-{VERSION}-py3-none-any.whl"
+
+
+def test_the_wheel_holds_the_library_alone(built):
+    with ZipFile(built[1]) as wheel:
+        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+        licence = wheel.read(f"{NAME}-{VERSION}.dist-info/licenses/lo_storage/LICENSE")
+    assert "lo_storage/py.typed" in names
+    assert names == {name for name in SOURCES if not name.startswith(NOT_IN_THE_WHEEL)}
+    assert licence == (LIBRARY / "LICENSE").read_bytes()
+
+
+def test_the_source_distribution_holds_the_library_and_its_tests(built):
+    with tarfile.open(built[0]) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    assert names == SOURCES | {".gitignore", "CHANGELOG.md", "PKG-INFO", "pyproject.toml"}
+
+
+def test_what_the_index_shows(built):
+    assert "PASSED" in run("twine", "check", "--strict", *map(str, built))
+    assert run("check_wheel_contents", str(built[1])).strip().endswith("OK")
+    with ZipFile(built[1]) as wheel:
+        metadata = message_from_bytes(wheel.read(f"{NAME}-{VERSION}.dist-info/METADATA"))
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata.get_payload(decode=True) == (LIBRARY / "README.md").read_bytes()
+    # On another host a relative link leads nowhere.
+    assert re.findall(r"\]\((?!https://)[^)]*\)|^\[.*\]:|<(?:a|img) ", metadata.get_payload()) == []
+    assert sorted(metadata.get_all("Requires-Dist")) == ["django<7,>=5.2", "psycopg>=3.2"]
+
+
+def test_it_works_where_it_is_installed(built, request, tmp_path):
+    python = environment(
+        request.config.cache.mkdir("package"), "django>=5.2,<7", "psycopg[binary]>=3.2"
+    )
+    pip = ["pip", "--python", str(python), "--disable-pip-version-check"]
+    run(*pip, "uninstall", "--yes", NAME)
+    run(*pip, "install", str(built[1]))
+    with Project(tmp_path, python) as project:
+        assert "site-packages/lo_storage/__init__.py" in project.run("-c", EVERY_MODULE)
+
+        for place, text in steps((LIBRARY / "README.md").read_text()):
+            project.follow(place, text)
+        assert project.ask(
+            "select title, original_name, convert_from(lo_get(loid), 'utf8')"
+            "  from papers_paper join lo_storage_largeobject on name = data"
+        ) == [("March", "march.pdf", "march")]
