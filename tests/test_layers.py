@@ -2,34 +2,84 @@
 
 import ast
 import sys
+from importlib.util import resolve_name
 from pathlib import Path
+
+import pytest
 
 LIBRARY = Path(__file__).parent.parent / "lo_storage"
 # asgiref comes with Django.
 ALLOWED = {"asgiref", "django", "lo_storage", "psycopg", *sys.stdlib_module_names}
 
-OPTIONAL = {"panels.py": {"debug_toolbar"}}  # which nothing else imports
+OPTIONAL = {"panels": {"debug_toolbar"}}  # which nothing else imports
+
+# The tests go along, with what makes them run.
+FOR_TESTS = {"hypothesis", "pytest"}
 
 
-def imported(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+def imported(source, package):
+    """Yield the name of each module that a module of a package imports, wherever in it."""
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield node.module
+        elif isinstance(node, ast.ImportFrom):
+            yield resolve_name("." * node.level + (node.module or ""), package)
 
 
-def modules():
-    modules = [path for path in LIBRARY.rglob("*.py") if "tests" not in path.parts]
-    assert len(modules) > 10
-    return modules
+def foreign(source, package, allowed=frozenset()):
+    names = {name.partition(".")[0] for name in imported(source, package)}
+    return sorted(names - ALLOWED - allowed)
+
+
+def modules(*, tests):
+    for path in sorted(LIBRARY.rglob("*.py")):
+        parts = path.relative_to(LIBRARY.parent).parts
+        if ("tests" in parts) == tests:
+            yield path, ".".join(parts[:-1])
 
 
 def test_the_library_needs_nothing_else():
-    foreign = {
-        f"{path.relative_to(LIBRARY)}: {name}"
-        for path in modules()
-        for name in imported(path)
-        if name.split(".")[0] not in ALLOWED | OPTIONAL.get(path.name, set())
+    found = {
+        path.name: foreign(path.read_text(), package, OPTIONAL.get(path.stem, set()))
+        for path, package in modules(tests=False)
     }
-    assert foreign == set()
+    assert len(found) > 20
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+def test_nothing_in_the_library_needs_what_is_optional():
+    needing = [
+        path.name
+        for path, package in modules(tests=False)
+        for name in imported(path.read_text(), package)
+        if name.startswith("lo_storage.panels")
+    ]
+    assert needing == []
+
+
+def test_its_tests_need_nothing_of_the_site():
+    found = {
+        path.name: foreign(path.read_text(), package, FOR_TESTS)
+        for path, package in modules(tests=True)
+    }
+    assert len(found) > 20
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("import json, psycopg.errors\nfrom django import forms\nfrom . import names", []),
+        ("import requests.sessions as s", ["requests"]),
+        ("from PIL import Image", ["PIL"]),
+        ("def f():\n    if True:\n        import config.settings", ["config"]),
+        ("try:\n    import psycopg2\nexcept ImportError:\n    pass", ["psycopg2"]),
+        ("from ..invoices import models", None),
+    ],
+)
+def test_an_import_of_anything_else_is_found(source, names):
+    if names is None:
+        with pytest.raises(ImportError, match="beyond top-level package"):
+            foreign(source, "lo_storage")
+    else:
+        assert foreign(source, "lo_storage") == names
