@@ -18,7 +18,11 @@ from .headers import without_content
 logger = logging.getLogger("lo_storage")
 
 # Measured: as fast as 1 MiB, and a download takes 2.3 to 3.7 MB in place of 4.6 to 5.5.
-PIECE = 512 * 1024
+FIRST = 512 * 1024
+
+# PostgreSQL sends a row from a buffer of a power of two. Once it has freed that of a larger piece,
+# glibc keeps what the others take, for the next one. Measured: half the server's time of 512 KiB.
+PIECE = 508 * 1024
 
 # Seconds in which a fast reader comes back. Measured: to connect again takes 3 ms.
 PATIENCE = 0.1
@@ -139,8 +143,10 @@ def _steps(segments: list[Segment]) -> Iterator[Segment]:
             yield segment
         else:
             start, end = segment
-            for offset in range(start, end, PIECE):
-                yield offset, min(offset + PIECE, end)
+            piece = FIRST
+            while start < end:
+                yield start, min(start + piece, end)
+                start, piece = start + piece, PIECE
 
 
 def _piece(alias: str, entry: Entry, start: int, end: int) -> bytes:
