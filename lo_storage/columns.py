@@ -1,6 +1,7 @@
 """The file columns of the installed models, and the files that none of them names."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.apps import apps
 from django.db import models, router
@@ -11,13 +12,18 @@ from .models import LargeObject
 from .storage import DbFileStorage
 
 
-def file_columns(alias: str) -> Iterator[tuple[type[models.Model], models.FileField]]:
-    """Yield (model, field) of each file column whose files are large objects of a database."""
+def file_columns(alias: str | None = None) -> Iterator[tuple[type[models.Model], Any]]:
+    """Yield (model, field) of each file column whose files are large objects of a database.
+
+    Without `alias`: of any.
+    """
     for model in apps.get_models():
         for field in model._meta.local_concrete_fields:
             if isinstance(field, models.FileField):
                 storage = field.storage
-                if isinstance(storage, DbFileStorage) and db_for_write(storage.alias) == alias:
+                if isinstance(storage, DbFileStorage) and (
+                    alias is None or db_for_write(storage.alias) == alias
+                ):
                     yield model, field
 
 

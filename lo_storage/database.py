@@ -11,7 +11,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, Error, OperationalError, connections, transaction
 from django.db.backends.utils import CursorDebugWrapper
 from django.db.transaction import TransactionManagementError
-from psycopg import Cursor, errors, pq
+
+try:
+    from psycopg import Cursor, errors, pq
+except ImportError as error:
+    raise ImproperlyConfigured(
+        f"lo_storage.E003: psycopg 3 is needed ({error}); run: pip install 'psycopg[binary]'"
+    ) from error
 
 from .catalogue import TABLE
 
@@ -96,8 +102,8 @@ def cursor(alias: str, cursor_class: type[Cursor[Any]] = Cursor) -> Iterator[Any
         match error.__cause__:
             case errors.UndefinedTable() if TABLE in str(error):
                 translated: Exception = ImproperlyConfigured(
-                    f"the database {alias!r} has no table {TABLE!r}; run"
-                    f" 'manage.py migrate --database {alias}'"
+                    f"the database {alias!r} has no table {TABLE!r}; have 'lo_storage' in"
+                    f" INSTALLED_APPS, and run 'manage.py migrate --database {alias}'"
                 )
             case errors.UndefinedObject():
                 translated = FileNotFoundError(errno.ENOENT, str(error).strip())

@@ -11,8 +11,9 @@ MAX_OID = 2**32 - 1
 # Surrogates have no UTF-8, and PostgreSQL's text has no NUL.
 _NAME = re.compile(r"([1-9][0-9]{0,9})(\.[^/\\\0\ud800-\udfff]+)?")
 
-# With the ten digits of an OID and this suffix a name fits FileField's default max_length.
-MAX_SUFFIX = 90
+# FileField's default max_length
+MAX_LENGTH = 100
+MAX_SUFFIX = MAX_LENGTH - len(str(MAX_OID))
 
 
 def loid_of(name: str) -> int | None:

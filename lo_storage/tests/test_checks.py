@@ -1,12 +1,20 @@
 import pytest
 from django.apps import apps
 from django.core import checks
+from django.core.files.storage import FileSystemStorage
 from django.db import connections, models
 from django.test.utils import isolate_apps
 
-from lo_storage.checks import check_databases, check_references
+from lo_storage.checks import (
+    check_columns,
+    check_databases,
+    check_locks,
+    check_references,
+    check_requests,
+)
 from lo_storage.constraints import LargeObjectReference
 from lo_storage.fields import DbFileField
+from lo_storage.storage import DbFileStorage
 
 
 def test_a_project_that_is_right_has_no_messages():
@@ -17,55 +25,215 @@ def test_a_database_that_does_not_exist(settings):
     settings.PG_LO_STORAGE_DB_FOR_READ = "replica"
     assert check_databases() == [
         checks.Error(
-            "PG_LO_STORAGE_DB_FOR_READ or _WRITE names the database 'replica', which is not in"
-            " DATABASES.",
+            "PG_LO_STORAGE_DB_FOR_READ names the database 'replica', which is not in DATABASES.",
             hint=f"Use one of: {', '.join(connections)}.",
             id="lo_storage.E002",
         )
     ]
 
 
-def test_another_engine(settings):
-    connections.databases["sqlite"] = {
-        **connections.databases["default"],
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": ":memory:",
-        "OPTIONS": {},
-    }
+@pytest.fixture
+def add_database():
+    """A function that adds an alias, by the settings of "default" and others in their place."""
+    added = []
+
+    def add(alias, **changed):
+        added.append(alias)
+        connections.databases[alias] = {**connections.databases["default"], **changed}
+
+    yield add
+    for alias in added:
+        del connections[alias], connections.databases[alias]
+
+
+def test_another_engine(settings, add_database):
+    add_database("sqlite", ENGINE="django.db.backends.sqlite3", NAME=":memory:", OPTIONS={})
     settings.PG_LO_STORAGE_DB_FOR_WRITE = "sqlite"
-    try:
-        assert [message.id for message in check_databases()] == ["lo_storage.E003"]
-    finally:
-        del connections["sqlite"]
-        del connections.databases["sqlite"]
+    assert [message.id for message in check_databases()] == ["lo_storage.E003"]
+
+
+@pytest.fixture
+def paper(monkeypatch):
+    """A function that makes a model, which is then the only one that is installed."""
+
+    def make(field, reference=True):
+        references = [LargeObjectReference(field="data", name="paper_data")] if reference else []
+
+        with isolate_apps("lo_storage"):
+
+            class Paper(models.Model):
+                data = field
+
+                class Meta:
+                    app_label = "lo_storage"
+                    constraints = references
+
+                def __str__(self):
+                    return "paper"
+
+        monkeypatch.setattr(apps, "get_models", lambda: [Paper])
+        return Paper._meta.get_field("data")
+
+    return make
+
+
+def ids(messages):
+    assert all(message.hint for message in messages)
+    return [message.id for message in messages]
+
+
+def test_the_alias_of_a_storage_that_does_not_exist(paper):
+    paper(DbFileField(storage=DbFileStorage("/papers", alias="files")))
+    (message,) = check_databases()
+    assert (message.id, message.msg) == (
+        "lo_storage.E002",
+        "lo_storage.Paper.data names the database 'files', which is not in DATABASES.",
+    )
+
+
+class KeepOut:
+    """A router that has the library's tables in no database but "catalogue"."""
+
+    def allow_migrate(self, db, app_label, **hints):
+        return db == "catalogue" if app_label == "lo_storage" else None
+
+
+def test_a_router_that_keeps_the_catalogue_out(paper, settings):
+    paper(DbFileField(storage=DbFileStorage("/papers")))
+    assert check_databases() == []
+    settings.DATABASE_ROUTERS = [KeepOut()]
+    (message,) = check_databases()
+    assert (message.id, message.hint) == (
+        "lo_storage.E007",
+        "Let its allow_migrate() return True for both, and run"
+        " 'manage.py migrate --database default'.",
+    )
+
+
+def test_a_database_that_is_only_read_from_needs_no_migration(paper, settings, add_database):
+    add_database("replica")
+    paper(DbFileField(storage=DbFileStorage("/papers")))
+    settings.PG_LO_STORAGE_DB_FOR_READ = "replica"
+    settings.PG_LO_STORAGE_DB_FOR_WRITE = "default"
+    settings.DATABASE_ROUTERS = [OnlyHere()]
+    assert check_databases() == []
+
+
+class OnlyHere:
+    def allow_migrate(self, db, app_label, **hints):
+        return db == "default"
 
 
 @pytest.mark.parametrize(
-    ("field", "ids"),
+    ("media_url", "base_url", "expected"),
+    [
+        ("", None, ["lo_storage.W002"]),
+        ("/", None, ["lo_storage.W002"]),
+        ("/media/", None, []),
+        ("https://files.example.com/", None, []),
+        (None, None, []),  # no file has an address
+        ("", "/papers", []),
+    ],
+)
+def test_the_address_of_a_file(paper, settings, media_url, base_url, expected):
+    settings.MEDIA_URL = media_url
+    paper(DbFileField(storage=DbFileStorage(base_url)))
+    assert ids(check_columns()) == expected
+
+
+def test_no_address_says_which_one_it_would_be(paper, settings):
+    settings.MEDIA_URL = ""
+    field = paper(DbFileField())
+    assert check_columns() == [
+        checks.Warning(
+            "MEDIA_URL is not set, so the url of a file is '/16418.pdf'.",
+            hint="Give the field the address of a view that calls db_serve, as in"
+            " storage=DbFileStorage('/data'), or set MEDIA_URL.",
+            obj=field,
+            id="lo_storage.W002",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("max_length", "expected"),
+    [(20, ["lo_storage.W003"]), (99, ["lo_storage.W003"]), (100, []), (None, [])],
+)
+def test_the_room_for_a_name(paper, max_length, expected):
+    paper(DbFileField(storage=DbFileStorage("/papers"), max_length=max_length))
+    assert ids(check_columns()) == expected
+
+
+@pytest.mark.parametrize("field_class", [DbFileField, models.FileField])
+def test_a_column_without_a_reference(paper, field_class):
+    field = paper(field_class(storage=DbFileStorage("/papers")), reference=False)
+    (message,) = check_columns()
+    assert (message.id, message.obj) == ("lo_storage.W005", field)
+    assert message.hint.endswith(
+        "constraints." if field_class is DbFileField else "constraints, of a DbFileField."
+    )
+
+
+def test_a_column_of_another_storage_is_nobody_s_business(paper):
+    paper(models.FileField(storage=FileSystemStorage(), max_length=5), reference=False)
+    assert check_columns() == []
+
+
+def test_each_request_a_transaction(paper, monkeypatch):
+    monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)
+    paper(models.FileField(storage=FileSystemStorage()), reference=False)
+    assert check_requests() == []
+    paper(DbFileField(storage=DbFileStorage("/papers")))
+    assert ids(check_requests()) == ["lo_storage.W004"]
+
+
+@pytest.mark.django_db
+def test_more_files_than_locks(paper):
+    paper(DbFileField(storage=DbFileStorage("/papers")))
+    assert check_locks(databases=["default"]) == []
+    assert check_locks(databases=None) == check_locks(databases=["other"]) == []
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            "select current_setting('max_locks_per_transaction')::int"
+            " * (current_setting('max_connections')::int"
+            "    + current_setting('max_prepared_transactions')::int)"
+        )
+        (locks,) = cursor.fetchone()
+        insert = (
+            "insert into lo_storage_largeobject"
+            " (loid, name, original_name, size, version, created_at, modified_at)"
+            " select i, i, '', 0, 1, now(), now() from generate_series(%s::int, %s::int) as i"
+        )
+        cursor.execute(insert, [1, locks])
+        assert check_locks(databases=["default"]) == []
+        cursor.execute(insert, [locks + 1, locks + 1])
+    (message,) = check_locks(databases=["default"])
+    assert message.id == "lo_storage.W006"
+    assert message.msg.endswith(f"one transaction can delete about {locks:,}.")
+
+
+@pytest.mark.django_db
+def test_a_database_that_is_about_to_be_migrated_has_no_locks_to_look_at(paper):
+    paper(DbFileField(storage=DbFileStorage("/papers")))
+    with connections["default"].cursor() as cursor:
+        cursor.execute("alter table lo_storage_largeobject rename to another")
+    assert check_locks(databases=["default"]) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
     [
         (DbFileField(null=True, blank=True), []),
         (DbFileField(), []),
         (DbFileField(blank=True), ["lo_storage.E005"]),
         (models.FileField(null=True), ["lo_storage.E004"]),
         (models.TextField(), ["lo_storage.E004"]),
+        (DbFileField(storage=FileSystemStorage()), ["lo_storage.E008"]),
     ],
 )
-@isolate_apps("lo_storage", attr_name="isolated")
-def test_the_field_of_a_reference(field, ids, monkeypatch):
-    class Paper(models.Model):
-        data = field
-
-        class Meta:
-            app_label = "lo_storage"
-            constraints = [LargeObjectReference(field="data", name="paper_data")]
-
-        def __str__(self):
-            return "paper"
-
-    monkeypatch.setattr(apps, "get_models", lambda: [Paper])
-    messages = check_references()
-    assert [message.id for message in messages] == ids
-    assert all(message.hint for message in messages)
+def test_the_field_of_a_reference(field, expected, paper):
+    paper(field)
+    assert ids(check_references()) == expected
 
 
 @isolate_apps("lo_storage")
