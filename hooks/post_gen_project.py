@@ -1,5 +1,7 @@
 """Give the project its own name; a text that is not where it is expected is an error."""
 
+import json
+import os
 import sys
 from pathlib import Path
 
@@ -22,3 +24,17 @@ for path, old, new in RENAMED:
     Path(path).write_text(
         text.replace(old, new, 1 if path == "README.md" else -1), encoding="utf-8"
     )
+
+# Where the project comes from, and the answers, for `copier update`; a zip's has no commit.
+ANSWERS = Path(".copier-answers.yml")
+if ANSWERS.exists():
+    given = json.loads(r"""{{ cookiecutter|jsonify }}""")
+    address = given["_template"]
+    if "://" in address:
+        address = "git+" + address.removeprefix("git+")
+    elif (local := Path(os.environ.get("PWD", ""), address)).exists():
+        address = str(local.resolve())
+    answers = {key: value for key, value in given.items() if not key.startswith("_")}
+    with ANSWERS.open("a", encoding="utf-8") as file:
+        for key, value in {"_src_path": address, **answers}.items():
+            file.write(f"{key}: {json.dumps(value, ensure_ascii=False)}\n")

@@ -9,19 +9,35 @@ import subprocess
 from pathlib import Path
 
 TEMPLATE = Path("{{cookiecutter.project_slug}}")
-NOT_FOR_A_PROJECT = {"cookiecutter.json", "hooks", "test_template.py"}
+NOT_FOR_A_PROJECT = {
+    "cookiecutter.json",
+    "copier.yml",
+    "hooks",
+    "test_ci_files.py",
+    "test_template.py",
+    "test_updates.py",
+}
+
+
+def git(*arguments: str, check: bool = True) -> str:
+    """What git prints about this repository, and not about one whose hook runs this."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    return os.fsdecode(
+        subprocess.run(["git", *arguments], env=environment, stdout=-1, check=check).stdout
+    )
 
 
 def tracked() -> list[Path]:
     """What git tracks, so that no secret and no data of this checkout go along."""
     if not Path(".git").exists():  # an unpacked archive has nothing else
         return [path for path in Path().rglob("*") if path.is_file()]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    listing = subprocess.run(["git", "ls-files", "-z"], env=environment, stdout=-1, check=True)
-    return [Path(os.fsdecode(name)) for name in listing.stdout.split(b"\0") if name]
+    return [Path(name) for name in git("ls-files", "-z").split("\0") if name]
 
 
 for path in tracked():
     if path.is_file() and NOT_FOR_A_PROJECT.isdisjoint(path.parts):
         (TEMPLATE / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, TEMPLATE / path)
+
+if Path(".git").exists() and (commit := git("rev-parse", "-q", "--verify", "HEAD", check=False)):
+    (TEMPLATE / ".copier-answers.yml").write_text(f"_commit: {commit}")

@@ -102,7 +102,9 @@ def test_only_tracked_files_go_along(bake, checkout, git):
     template = {
         name
         for name in tracked
-        if name in {"cookiecutter.json", "tests/test_template.py"} or name.startswith("hooks/")
+        if name in {"cookiecutter.json", "copier.yml"}
+        or name in {f"tests/test_{what}.py" for what in ("ci_files", "template", "updates")}
+        or name.startswith("hooks/")
     }
 
     made = {str(path.relative_to(project)) for path in project.rglob("*") if path.is_file()}
