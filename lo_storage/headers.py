@@ -45,6 +45,12 @@ SHOWN = {
 # A cache may keep it, for one user, and asks each time whether it still holds.
 CACHE_CONTROL = "private, no-cache"
 
+# No script runs, and nothing else is loaded, also where a browser takes the content for a page.
+POLICY = "default-src 'none'; frame-ancestors 'self'; sandbox"
+# Around audio and video a browser makes a page of its own, which asks for the file once more, as
+# what is of this site; still without script.
+MEDIA_POLICY = f"{POLICY} allow-same-origin; media-src 'self'"
+
 # Neither a control character, nor what RFC 6266, appendix D, advises against, nor a path.
 _NOT_PLAIN = re.compile(r'[^ -~]|["%/\\]')
 
@@ -62,6 +68,7 @@ def describe(
     (None: the original name). `cache_control`, who may keep it and for how long.
     """
     shown = SHOWN.get("." + entry.name.rpartition(".")[2].lower())
+    is_media = shown is not None and shown.startswith(("audio/", "video/"))
     digest = {}
     if entry.sha256 is not None:  # RFC 9530, section 3.
         sha256 = b64encode(bytes.fromhex(entry.sha256)).decode()
@@ -79,7 +86,7 @@ def describe(
         "Cache-Control": cache_control,
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-origin",
-        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'self'; sandbox",
+        "Content-Security-Policy": MEDIA_POLICY if is_media else POLICY,
     }
 
 

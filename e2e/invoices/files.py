@@ -2,7 +2,9 @@
 
 import hashlib
 import struct
+import wave
 import zlib
+from io import BytesIO
 from random import Random
 
 MiB = 1024**2
@@ -44,6 +46,17 @@ def png(width=40, height=30):
         + chunk(b"IDAT", zlib.compress(rows))
         + chunk(b"IEND", b"")
     )
+
+
+def wav(seconds):
+    """A sound, of silence."""
+    content = BytesIO()
+    with wave.open(content, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(1)
+        sound.setframerate(8000)
+        sound.writeframes(b"\x80" * 8000 * seconds)
+    return content.getvalue()
 
 
 def noise(size, seed=0):

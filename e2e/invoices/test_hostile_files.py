@@ -10,7 +10,7 @@ from playwright.sync_api import Error, expect
 from invoices.models import Invoice
 
 from .files import pdf, png
-from .steps import upload
+from .steps import eventually, upload
 
 # Each asks for an address that tells that a script ran.
 SCRIPT = "new Image().src = 'ADDRESS'"
@@ -114,6 +114,20 @@ def test_what_pretends_to_be_harmless_stays_harmless(name, text, alices_page, ho
     expect(page.get_by_role("heading", name="Preview")).to_be_visible()
     page.goto(Invoice.objects.get().data.url)
     page.wait_for_load_state("networkidle")
+    assert page.title() != "Hello"
+    assert not ran(asked_for)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("film.webm", HTML), ("film.mp4", SVG), ("sound.mp3", XHTML)]
+)
+def test_what_pretends_to_be_a_film_runs_no_script(
+    name, text, alices_page, alice, hostile, invoice_of, asked_for
+):
+    page = alices_page
+    page.goto(invoice_of(alice, hostile(name, text).read_bytes(), name).data.url)
+    state = "document.querySelector('video').networkState"
+    eventually(lambda: page.evaluate(state) == 3)  # it has looked, and there is no film
     assert page.title() != "Hello"
     assert not ran(asked_for)
 

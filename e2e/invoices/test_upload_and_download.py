@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from lo_storage.models import LargeObject
 
-from .files import MiB, noise, pdf, png, sha256
+from .files import MiB, noise, pdf, png, sha256, wav
 from .steps import download, foot, upload
 
 
@@ -133,6 +133,14 @@ def test_images_and_documents_are_shown_on_the_page(alices_page, alice, invoice_
         page.goto(document.get_absolute_url())
     assert event.value.status == 200
     assert event.value.headers["content-type"] == "application/pdf"
+
+
+def test_an_image_and_a_sound_are_shown_by_their_address(alices_page, alice, invoice_of):
+    page = alices_page
+    page.goto(invoice_of(alice, png(40, 30), "scan.png").data.url)
+    expect(page.locator("img")).to_have_js_property("naturalWidth", 40)
+    page.goto(invoice_of(alice, wav(seconds=2), "voice.wav").data.url)
+    expect(page.locator("video, audio")).to_have_js_property("duration", 2)
 
 
 def test_a_list_is_searched_and_paged_in_the_database(alices_page, alice, invoice_of):

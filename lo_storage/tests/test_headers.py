@@ -58,6 +58,18 @@ def test_what_cannot_run_is_shown_in_the_browser(suffixes, content_type):
     assert headers["Content-Disposition"] == f'attachment; filename="16418{suffixes}"'
 
 
+def test_a_browser_may_load_the_film_or_sound_itself_and_nothing_else_and_run_no_script():
+    for suffix, content_type in SHOWN.items():
+        policy = describe(an_entry(f"16418{suffix}"))["Content-Security-Policy"]
+        if content_type.startswith(("audio/", "video/")):
+            assert policy == (
+                "default-src 'none'; frame-ancestors 'self'; sandbox allow-same-origin;"
+                " media-src 'self'"
+            )
+        else:
+            assert policy == "default-src 'none'; frame-ancestors 'self'; sandbox"
+
+
 @pytest.mark.parametrize(
     "suffixes",
     [
