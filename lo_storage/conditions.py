@@ -48,5 +48,7 @@ def _lists(header: str, *tags: str) -> bool:
 
 def _date(headers: Mapping[str, str], name: str, default: int) -> int:
     """Return the time that a header names, or the default where it names none."""
-    date = parse_http_date_safe(headers.get(name, ""))
+    if name not in headers:
+        return default
+    date = parse_http_date_safe(headers[name])
     return default if date is None else date

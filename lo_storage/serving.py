@@ -104,10 +104,12 @@ def _partial(described: dict[str, str], size: int, spans: list[tuple[int, int]])
 def pieces(alias: str, entry: Entry, segments: list[Segment]) -> Iterator[bytes]:
     """Yield what the segments say; one statement, and no transaction, for each half MiB.
 
-    Between two pieces a connection of a pool is back in the pool. Raises `ContentChanged` when the
-    file is no longer the version of `entry`.
+    Content that came with `entry` is not read again. Between two pieces a connection of a pool is
+    back in the pool. Raises `ContentChanged` when the file is no longer the version of `entry`.
     """
-    for step in _steps(segments):
+    if entry.content is not None:
+        _release(of_pools=True)
+    for step in _steps(entry, segments):
         yield step if isinstance(step, bytes) else _piece(alias, entry, *step)
 
 
@@ -118,7 +120,7 @@ async def async_pieces(alias: str, entry: Entry, segments: list[Segment]) -> Asy
     pool: when a reader keeps a piece waiting, and after the last one.
     """
     try:
-        for step in _steps(segments):
+        for step in _steps(entry, segments):
             piece = step if isinstance(step, bytes) else await _async_piece(alias, entry, *step)
             closing = asyncio.create_task(_close_after(PATIENCE))
             try:
@@ -136,13 +138,16 @@ async def _close_after(seconds: float) -> None:
     await _async_release()
 
 
-def _steps(segments: list[Segment]) -> Iterator[Segment]:
+def _steps(entry: Entry, segments: list[Segment]) -> Iterator[Segment]:
     """Yield the segments, cut into steps of a piece at the most."""
     for segment in segments:
         if isinstance(segment, bytes):
             yield segment
+            continue
+        start, end = segment
+        if entry.content is not None:
+            yield entry.content[start:end]
         else:
-            start, end = segment
             piece = FIRST
             while start < end:
                 yield start, min(start + piece, end)

@@ -196,13 +196,14 @@ class DbFileStorage(Storage):
         """Return what the catalogue knows of a file; `FileNotFoundError` where it has none."""
         return self.locate(name)[1]
 
-    def locate(self, name: str) -> tuple[str, Entry]:
+    def locate(self, name: str, ahead: int = 0) -> tuple[str, Entry]:
         """Return the alias that has a file, and what its catalogue knows of it.
 
         It is the alias for reading, or else, because a replica may lag behind, the one for writing.
+        The content of a file of fewer than `ahead` bytes is read with it.
         """
         reader, writer = db_for_read(self.alias), db_for_write(self.alias)
-        find = partial(catalogue.find, name=os.fspath(name))
+        find = partial(catalogue.find, name=os.fspath(name), ahead=ahead)
         for alias in dict.fromkeys([reader, writer]):
             entry = read(alias, find)
             if entry is not None:

@@ -6,6 +6,7 @@ from django.http.response import HttpResponseBase
 
 from . import serving
 from .headers import CACHE_CONTROL, describe
+from .large_objects import ROW
 from .storage import DbFileStorage, db_file_storage
 
 
@@ -31,13 +32,16 @@ def db_serve(
     `as_attachment`, `download_name` and `cache_control` as in `lo_storage.headers.describe`.
 
     Answers conditions (RFC 9110, section 13) and byte ranges (section 14), and streams under WSGI
-    and ASGI: one statement for what the catalogue knows and then one for each half MiB, outside of
-    any transaction. Raises `Http404` for what the catalogue does not have.
+    and ASGI: one statement for what the catalogue knows, and for a content below 256 KiB; of a
+    larger one then one for each half MiB, outside of any transaction. Raises `Http404` for what the
+    catalogue does not have.
     """
     if request.method not in ("GET", "HEAD"):
         return HttpResponseNotAllowed(["GET", "HEAD"])
+    # A browser that has the file asks whether it still holds, and mostly it does.
+    needs_content = request.method == "GET" and "If-None-Match" not in request.headers
     try:
-        alias, entry = storage.locate(filename)
+        alias, entry = storage.locate(filename, ROW if needs_content else 0)
     except FileNotFoundError as error:
         raise Http404("There is no such file.") from error
 

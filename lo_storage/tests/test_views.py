@@ -15,10 +15,12 @@ from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory
 from django.urls import path
 
 from lo_storage import serving
+from lo_storage.catalogue import FIND, FIND_AND_READ, READ_VERSION
 from lo_storage.headers import etag
+from lo_storage.large_objects import ROW
 from lo_storage.models import LargeObject
 from lo_storage.serving import ContentChanged, async_pieces, pieces
-from lo_storage.storage import DbFileIO, db_file_storage
+from lo_storage.storage import DbFileIO, DbFileStorage, db_file_storage
 from lo_storage.views import adb_serve, db_serve
 
 pytestmark = pytest.mark.django_db
@@ -265,10 +267,22 @@ def test_a_large_object_that_is_missing_behind_its_row_is_an_error_in_the_log(sa
     assert caplog.record_tuples == [("lo_storage", logging.ERROR, message)]
 
 
-def test_round_trips(serve, round_trips):
+@pytest.mark.parametrize(
+    ("size", "method", "headers", "statements"),
+    [
+        (0, "GET", {}, [FIND_AND_READ]),
+        (ROW - 1, "GET", {"Range": "bytes=-2"}, [FIND_AND_READ]),
+        (ROW, "GET", {}, [FIND_AND_READ, READ_VERSION]),
+        (10, "HEAD", {}, [FIND]),
+        (10, "GET", {"If-None-Match": "*"}, [FIND]),
+        (10, "GET", {"If-None-Match": '"another"'}, [FIND, READ_VERSION]),
+    ],
+)
+def test_round_trips(save, round_trips, size, method, headers, statements):
+    name = save(bytes(size))
     with round_trips:
-        body(serve())
-    assert len(round_trips) == 2
+        body(db_serve(RequestFactory().generic(method, "/", headers=headers), name))
+    assert round_trips == statements
 
 
 @pytest.mark.django_db(transaction=True)
@@ -305,6 +319,14 @@ def test_a_slow_reader_keeps_no_connection_of_a_pool(save, another_alias):
     for size in (524_288, 520_192, 455_520):
         assert len(next(stream)) == size
         assert connections["pooled"].connection is None
+
+
+def test_a_slow_reader_of_a_small_file_keeps_no_connection_of_a_pool(save, another_alias):
+    another_alias("pooled", pool={"min_size": 1, "max_size": 1, "timeout": 1})
+    storage = DbFileStorage(alias="pooled")
+    stream = iter(db_serve(RequestFactory().get("/"), save(CONTENT), storage=storage))
+    assert next(stream) == CONTENT
+    assert connections["pooled"].connection is None
 
 
 def is_connected():
