@@ -77,7 +77,8 @@ def test_rows_in_another_database_are_not_taken_for_none(models, save, settings,
     ]
 
 
-def test_adopt_catalogues_what_rows_name(models, large_objects, save):
+def test_adopt_catalogues_what_rows_name(models, large_objects, save, monkeypatch):
+    monkeypatch.setattr(Document._meta, "ordering", ["title"])
     known = save()
     with connection.cursor() as cursor:
         cursor.execute("select lo_from_bytea(0, 'abc') from generate_series(1, 2)")
@@ -93,10 +94,17 @@ def test_adopt_catalogues_what_rows_name(models, large_objects, save):
         "march.pdf",
         known,
     ]
-    Document.objects.bulk_create(Document(data=name) for name in names)
+    Document.objects.bulk_create(
+        Document(title=title, data=name) for name in names for title in ("one", "and its copy")
+    )
     with connection.cursor() as cursor:
         cursor.execute("insert into lo_storage_tests_document (title, data) values ('', '')")
     before = large_objects()
+    assert run("lo_adopt", dry_run=True).splitlines()[-1] == (
+        "Large objects that would be adopted: 2. Names refused: 3."
+    )
+    assert [entry.name for entry in LargeObject.objects.all()] == [known]
+    assert Document.objects.filter(data=None).count() == 0
     lines = run("lo_adopt").splitlines()
     assert lines[-1] == "Large objects adopted: 2. Names refused: 3."
     assert "lo_storage_tests.Document.data 'march.pdf': is no name that the library gives" in lines

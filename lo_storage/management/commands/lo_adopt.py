@@ -1,11 +1,13 @@
+from contextlib import nullcontext
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from lo_storage import catalogue, names
 from lo_storage.columns import columns_elsewhere, file_columns
-from lo_storage.database import cursor, db_for_write
+from lo_storage.database import cursor, db_for_write, savepoint
 from lo_storage.models import LargeObject
 
 
@@ -18,16 +20,26 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--database", help="the alias (PG_LO_STORAGE_DB_FOR_WRITE)")
+        parser.add_argument("--dry-run", action="store_true", help="say it, and change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         alias = db_for_write(options["database"])
-        entries = LargeObject.objects.using(alias)
-        adopted = refused = 0
         if elsewhere := columns_elsewhere(alias):
             raise CommandError(
                 f"the rows of {', '.join(elsewhere)} are not in the database {alias!r}, where their"
                 " files are; name the database of both by --database"
             )
+        with transaction.atomic(using=alias) if options["dry_run"] else nullcontext():
+            adopted, refused = self.adopt_all(alias)
+            if options["dry_run"]:
+                transaction.set_rollback(True, using=alias)
+        would_be = "that would be " if options["dry_run"] else ""
+        self.stderr.write(f"Large objects {would_be}adopted: {adopted}. Names refused: {refused}.")
+
+    def adopt_all(self, alias: str) -> tuple[int, int]:
+        """Return how many objects were adopted, and how many names refused."""
+        entries = LargeObject.objects.using(alias)
+        adopted = refused = 0
         for model, field in file_columns(alias):
             rows = model._base_manager.using(alias)
             if field.null:
@@ -37,20 +49,21 @@ class Command(BaseCommand):
                 .exclude(**{field.name: ""})
                 .filter(~Exists(entries.filter(name=OuterRef(field.name))))
             )
-            for name in unknown.values_list(field.name, flat=True).distinct():
+            # The order of the model would be a part of what is distinct.
+            for name in unknown.order_by(field.name).values_list(field.name, flat=True).distinct():
                 reason = adopt(alias, name)
                 if reason is None:
                     adopted += 1
                 else:
                     refused += 1
                     self.stdout.write(f"{model._meta.label}.{field.name} {name!r}: {reason}")
-        self.stderr.write(f"Large objects adopted: {adopted}. Names refused: {refused}.")
+        return adopted, refused
 
 
 def adopt(alias: str, name: str) -> str | None:
     """Catalogue the object of a name, or return why that cannot be."""
     try:
-        with cursor(alias) as c:
+        with savepoint(alias), cursor(alias) as c:
             if catalogue.adopt(c, name):
                 return None
     except PermissionError:
