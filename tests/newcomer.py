@@ -21,13 +21,13 @@ ROOT = Path(__file__).parent.parent
 WHO = {"DJANGO_SUPERUSER_USERNAME": "alice", "DJANGO_SUPERUSER_PASSWORD": "a-Secret-1"}
 
 # The language of a block, and its text.
-BLOCK = re.compile(r"^ *```(console|python)\n(.*?)^ *```$", re.S | re.M)
+BLOCK = re.compile(r"^ *```(console|diff|python)\n(.*?)^ *```$", re.S | re.M)
 # Where a page says that a block of Python belongs.
 PLACE = re.compile(r"`(\w+/\w+\.py|python manage\.py shell)`")
 
 
 def steps(page: str) -> Iterator[tuple[str, str]]:
-    """Yield ("console", commands) or (the place named last above a block, its Python)."""
+    """Yield ("console", commands) or (the place named last above a block, its Python or diff)."""
     place, end = "", 0
     for match in BLOCK.finditer(page):
         place = [place, *PLACE.findall(page[end : match.start()])][-1]
@@ -112,11 +112,12 @@ class Project:
             ignore=shutil.ignore_patterns("__pycache__"),
         )
 
-    def follow(self, place: str, text: str) -> None:
-        """Do what one step of a page says."""
+    def follow(self, place: str, text: str) -> str:
+        """Do what one step of a page says; return what was printed."""
         if place == "console":
-            for line in text.splitlines():
-                self.type(line.removeprefix("$ "))
+            return "".join(self.type(line.removeprefix("$ ")) for line in text.splitlines())
+        if place.endswith(".py") and text[0] in "+- ":
+            self.change(place, text)
         elif place.endswith(".py"):
             with (self.folder / place).open("a") as file:
                 file.write(text.replace('"mysite"', f'"{self.database}"'))
@@ -124,21 +125,36 @@ class Project:
             raises = re.search(r"raise \w+\(\"(.*)\"\)", text)
             printed = self.manage("shell", "-c", text, fails=bool(raises))
             assert not raises or raises[1] in printed
+            return printed
+        return ""
 
-    def type(self, command: str) -> None:
+    def change(self, place: str, diff: str) -> None:
+        lines = diff.splitlines(keepends=True)
+        old = "".join(line[1:] for line in lines if line[0] != "+")
+        new = "".join(line[1:] for line in lines if line[0] != "-")
+        text = (self.folder / place).read_text()
+        assert text.count(old) == 1, old
+        (self.folder / place).write_text(text.replace(old, new))
+
+    def type(self, command: str) -> str:
+        """Run what a page has after a prompt; return what it printed."""
         match command.split():
             case ["django-admin", *arguments]:
-                self.run("-m", "django", *arguments)
+                return self.run("-m", "django", *arguments)
             case ["python", "manage.py", "createsuperuser"]:
-                self.manage("createsuperuser", "--noinput", "--email=alice@example.com")
+                return self.manage("createsuperuser", "--noinput", "--email=alice@example.com")
             case ["python", "manage.py", "check"]:
-                assert "no issues (0 silenced)" in self.manage("check", "--database=default")
+                printed = self.manage("check", "--database=default")
+                assert "no issues (0 silenced)" in printed
+                return printed
             case ["python", "manage.py", "runserver"]:
-                pass  # see serving()
+                return ""  # see serving()
             case ["python", "manage.py", *arguments]:
-                self.manage(*arguments)
-            case _:
-                raise NotImplementedError(command)
+                return self.manage(*arguments)
+            case ["sed", *_]:
+                subprocess.run(command, shell=True, cwd=self.folder, check=True)
+                return ""
+        raise NotImplementedError(command)
 
     @contextmanager
     def serving(self) -> Iterator[str]:

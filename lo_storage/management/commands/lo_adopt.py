@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef
 
 from lo_storage import catalogue, names
 from lo_storage.columns import columns_elsewhere, file_columns
@@ -49,8 +49,9 @@ class Command(BaseCommand):
                 .exclude(**{field.name: ""})
                 .filter(~Exists(entries.filter(name=OuterRef(field.name))))
             )
-            # The order of the model would be a part of what is distinct.
-            for name in unknown.order_by(field.name).values_list(field.name, flat=True).distinct():
+            # Of two spellings for one object that of more rows is adopted.
+            spellings = unknown.values_list(field.name).annotate(rows=Count("*"))
+            for name, _rows in spellings.order_by("-rows", field.name):
                 reason = adopt(alias, name)
                 if reason is None:
                     adopted += 1
