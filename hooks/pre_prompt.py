@@ -13,7 +13,12 @@ NOT_FOR_A_PROJECT = {
     "cookiecutter.json",
     "copier.yml",
     "hooks",
+    "newcomer.py",
     "test_ci_files.py",
+    "test_copy_in.py",
+    "test_from_pg_lo_storage.py",
+    "test_mistakes.py",
+    "test_package.py",
     "test_template.py",
     "test_updates.py",
 }

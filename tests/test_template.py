@@ -99,11 +99,15 @@ def test_it_bears_its_name_and_no_other(bake):
 def test_only_tracked_files_go_along(bake, checkout, git):
     project = bake()
     tracked = set(git("ls-files", "-z", cwd=checkout).stdout.decode().split("\0")) - {""}
+    about_taking_it_away = (
+        *("newcomer", "test_ci_files", "test_copy_in", "test_from_pg_lo_storage"),
+        *("test_mistakes", "test_package", "test_template", "test_updates"),
+    )
     template = {
         name
         for name in tracked
         if name in {"cookiecutter.json", "copier.yml"}
-        or name in {f"tests/test_{what}.py" for what in ("ci_files", "template", "updates")}
+        or name in {f"tests/{what}.py" for what in about_taking_it_away}
         or name.startswith("hooks/")
     }
 
