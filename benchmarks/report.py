@@ -21,6 +21,9 @@ SETTINGS = ["fsync", "synchronous_commit", "full_page_writes", "shared_buffers",
 
 OURS = "lo_storage"
 MARK = "<!-- bin/bench writes what follows -->"
+TABLE, END = "<!-- bin/bench writes the table that follows -->", "<!-- bin/bench ends here -->"
+# Who is on the page docs/why.md, and what they are there.
+CHOICE = {OURS: "lo_storage", "BinaryField": "bytea", "files with fsync": "files on a disk"}
 
 type Outcome = dict[str, Any]
 
@@ -74,6 +77,37 @@ def write(outcome: Outcome, folder: Path) -> None:
     if page.exists():
         before, _ = page.read_text().split(MARK)
         page.write_text(f"{before}{MARK}\n\n{_part(outcome)}\n")
+    page = folder / "why.md"
+    if page.exists():
+        chosen = choice(outcome)
+        plot(chosen, folder / "why.svg")
+        before, _, rest = page.read_text().partition(TABLE)
+        after = rest.partition(END)[2]
+        page.write_text(f"{before}{TABLE}\n\n{_rates(chosen)}\n\n{END}{after}")
+
+
+def choice(outcome: Outcome) -> Outcome:
+    """Return the works and the contestants that docs/why.md compares."""
+    works = {work["key"]: work for work in outcome["works"]}
+    return outcome | {
+        "works": [
+            works[key]
+            | {"seconds": {label: works[key]["seconds"][name] for name, label in CHOICE.items()}}
+            for key in ("read-chunks", "write", "small-read", "small-cycle")
+            if key in works
+        ]
+    }
+
+
+def _rates(outcome: Outcome) -> str:
+    rows = [
+        [
+            f"{work['title']}, {work['unit']}",
+            *(f"{work['amount'] / median(seconds):,.0f}" for seconds in work["seconds"].values()),
+        ]
+        for work in outcome["works"]
+    ]
+    return _table(rows, ["", *CHOICE.values()], "pipe", "lrrr")
 
 
 def _part(outcome: Outcome) -> str:
@@ -143,7 +177,7 @@ def _table(rows: list[list[str]], headers: list[str], style: str, align: str) ->
 def plot(outcome: Outcome, path: Path) -> None:
     """Draw the median rate of everybody at each work: a longer bar is faster."""
     works = outcome["works"]
-    columns = min(3, len(works))
+    columns = min(3, len(works)) if len(works) != 4 else 2
     rows = -(-len(works) // columns)
     settings = {"svg.fonttype": "none", "svg.hashsalt": "lo_storage", "font.size": 8}
     with pyplot.rc_context(settings):

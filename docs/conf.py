@@ -41,7 +41,7 @@ nitpick_ignore_regex = [("py:.*", r"(?!lo_storage\b).*")]
 default_role = "py:obj"
 
 myst_heading_anchors = 3
-myst_enable_extensions = ["attrs_block"]
+myst_enable_extensions = ["tasklist"]
 
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}

@@ -10,6 +10,8 @@ from urllib.parse import quote
 from django.conf import settings as site
 from django.db import connection
 
+from config.postgres import _programs
+
 from .test_postgres import until
 
 
@@ -25,6 +27,17 @@ def run_python(project, *arguments, without=("DJANGO_SETTINGS_MODULE",)):
     )
     assert result.returncode == 0, result.stdout
     return result.stdout
+
+
+def postgres_environment():
+    """The environment of somebody who works with PostgreSQL's own programs on the test's server."""
+    database = connection.settings_dict
+    server = {"PGHOST": "HOST", "PGPORT": "PORT", "PGUSER": "USER", "PGPASSWORD": "PASSWORD"}
+    return {
+        **os.environ,
+        **{name: str(database[key]) for name, key in server.items() if database[key]},
+        "PATH": f"{_programs()}:{os.environ['PATH']}",
+    }
 
 
 @contextmanager

@@ -1,9 +1,13 @@
 """The documentation is built without a warning: each link, anchor and name in it is there."""
 
+import importlib.util
+import json
 import posixpath
+import re
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 
 import pytest
 from sphinx.util.inventory import InventoryFile
@@ -49,3 +53,28 @@ def test_the_reference_has_what_is_public(site):
     reference = (site / "reference.html").read_text()
     for option in ["--delete", "--hours", "--database"]:
         assert f'<span class="pre">{option}</span>' in reference
+
+
+def pictures():
+    """The pictures that bin/pictures takes."""
+    spec = importlib.util.spec_from_file_location("pictures", ROOT / "docs/pictures.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.PICTURES
+
+
+def test_each_picture_is_made_by_a_script_and_shown():
+    there = {path.name for kind in ("png", "svg") for path in (ROOT / "docs").glob(f"*.{kind}")}
+    assert there == {*pictures(), "benchmark.svg", "why.svg"}
+    pages = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
+    assert there == set(re.findall(r"!\[[^\]]{20,}\]\(([\w.]+)\)", pages))
+
+
+def test_the_plots_have_the_figures_that_were_measured():
+    outcome = json.loads((ROOT / "docs/benchmark.json").read_text())
+    works = {work["key"]: work for work in outcome["works"]}
+    why = (ROOT / "docs/why.svg").read_text() + (ROOT / "docs/why.md").read_text()
+    for key in ("read-chunks", "write", "small-read", "small-cycle"):
+        for name in ("lo_storage", "BinaryField", "files with fsync"):
+            rate = f"{works[key]['amount'] / median(works[key]['seconds'][name]):,.0f}"
+            assert len(re.findall(rf"(?<![\d,.]){rate}(?![\d,.])", why)) >= 2

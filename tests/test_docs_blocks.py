@@ -1,0 +1,228 @@
+"""Each code block on the pages is run; an excerpt is held to the file that it is from.
+
+What stands before a block says what it is: "From [`a/file.py`]" an excerpt, "In the settings" lines
+for the settings, "`letters/models.py`" the models of an app. All else runs, block after block, in
+one namespace a page. What `print()` shows stands behind it: `print(1 + 1)  # 2`.
+
+What is for Sphinx is run by the build of the site.
+"""
+
+import configparser
+import gc
+import importlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+import unittest
+from contextlib import redirect_stdout
+from copy import deepcopy
+from io import StringIO
+
+import pytest
+from django.apps import apps
+from django.conf import global_settings, settings
+from django.core.files.base import ContentFile
+from django.core.management import call_command
+from django.db import connection
+from django.test import override_settings
+
+from .pages import PAGES, ROOT, blocks, name
+from .programs import postgres_environment
+
+# These are followed step by step, in an empty folder.
+FOLLOWED = {
+    ROOT / "docs/tutorial.md": "test_docs_tutorial.py",
+    ROOT / "docs/from-pg-lo-storage.md": "test_from_pg_lo_storage.py",
+    ROOT / "lo_storage/README.md": "test_copy_in.py",
+}
+RUN_HERE = [page for page in PAGES if page not in FOLLOWED and blocks(page)]
+
+MODELS = re.compile(r"(?:In )?`(\w+)/models\.py`")
+EXCERPT = re.compile(r"From \[`([\w/.]+)`\]\(")
+
+# Where a command is run that would take too long here, or changes more than a test may.
+RUN_ELSEWHERE = {
+    "bin/demo": "tests/test_bin.py",
+    "bin/test": ".ci/run",
+    "bin/bench": "docs/benchmark.json",
+}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory, django_db_setup, django_db_blocker):
+    """The apps that the pages describe, and their tables."""
+    folder = tmp_path_factory.mktemp("apps")
+    labels = []
+    for page in [ROOT / "lo_storage/README.md", *RUN_HERE]:
+        for block in blocks(page):
+            if block.kind == "python" and (found := MODELS.match(block.words)):
+                labels.append(found[1])
+                (folder / labels[-1]).mkdir()
+                (folder / labels[-1] / "__init__.py").touch()
+                (folder / labels[-1] / "models.py").write_text(block.content)
+    assert labels == ["papers", "letters"]
+    sys.path.insert(0, str(folder))
+    installed = override_settings(INSTALLED_APPS=[*settings.INSTALLED_APPS, *labels])
+    with installed, django_db_blocker.unblock():
+        made = [model for label in labels for model in apps.get_app_config(label).get_models()]
+        with connection.schema_editor() as editor:
+            for model in made:
+                editor.create_model(model)
+        yield {label: importlib.import_module(f"{label}.models") for label in labels}
+        with connection.schema_editor() as editor:
+            for model in made:
+                editor.delete_model(model)
+    sys.path.remove(str(folder))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder to work in, with what the pages find there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "march.pdf").write_bytes(b"%PDF-1.7 March")
+    return tmp_path
+
+
+@pytest.fixture
+def letters(models, folder, settings):
+    """Two letters, whose scans are files on a disk."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": folder / "media"},
+        },
+    }
+    for number, file in enumerate(["a letter.pdf", "another letter.pdf"], 1):
+        letter = models["letters"].Letter(pk=number)
+        letter.scan.save(file, ContentFile(file.encode()))
+
+
+@pytest.mark.parametrize("path", RUN_HERE, ids=name)
+def test_the_blocks_of(path, models, folder, request, transactional_db):
+    page = path  # a fixture of that name is a browser's
+    if page.name == "moving.md":
+        request.getfixturevalue("letters")
+    namespace = {"__name__": "papers.page", "__package__": "papers"}
+    for block in blocks(page):
+        run = {
+            "python": python,
+            "console": console,
+            "sql": sql,
+            "toml": lambda page, block, namespace: tomllib.loads(block.content),
+            "ini": lambda page, block, namespace: ini(block.content),
+            "text": lambda page, block, namespace: None,  # a drawing, or a tree of files
+        }.get(block.kind)
+        if run:
+            run(page, block, namespace)
+        else:  # Sphinx runs its own
+            assert block.kind.startswith("{"), f"{page}:{block.line}: who runs {block.kind!r}?"
+            assert page.parent == ROOT / "docs"
+    namespace.clear()
+    gc.collect()  # A file that the page leaves open is this page's fault.
+
+
+def python(page, block, namespace):
+    if excerpt := EXCERPT.search(block.words):
+        assert block.content in (ROOT / excerpt[1]).read_text()
+    elif MODELS.match(block.words):
+        return  # the fixture `models` ran it
+    elif re.search("[Ii]n the settings", block.words):
+        check_settings(compiled(page, block))
+    else:
+        expected = re.findall(r"print\(.*\)  # (.*)", block.content)
+        with redirect_stdout(StringIO()) as printed:
+            exec(compiled(page, block), namespace)
+        assert printed.getvalue().splitlines() == expected
+        run_test_cases(namespace)
+
+
+def compiled(page, block):
+    return compile("\n" * block.line + block.content, page, "exec")
+
+
+def check_settings(code):
+    """Run lines beside the project's settings, and find each name that they set."""
+    before = {name: deepcopy(getattr(settings, name)) for name in ["INSTALLED_APPS", "DATABASES"]}
+    namespace = dict(before)
+    exec(code, namespace)
+    known = {*dir(global_settings), "PG_LO_STORAGE_DB_FOR_READ", "PG_LO_STORAGE_DB_FOR_WRITE"}
+    known |= {"DEBUG_TOOLBAR_PANELS", "PANELS_DEFAULTS"}
+    assert {name for name in namespace if name.isupper()} <= known
+    for alias in namespace["DATABASES"]:
+        assert namespace["DATABASES"][alias]["ENGINE"] == "django.db.backends.postgresql"
+
+
+def run_test_cases(namespace):
+    """Run the test cases that a block has defined, each once."""
+    suite = unittest.TestSuite()
+    for key, case in list(namespace.items()):
+        is_case = isinstance(case, type) and issubclass(case, unittest.TestCase)
+        if is_case and case.__module__ == namespace["__name__"]:
+            suite.addTests(unittest.defaultTestLoader.loadTestsFromTestCase(case))
+            del namespace[key]
+    result = unittest.TextTestRunner(stream=StringIO()).run(suite)
+    assert (result.errors, result.failures, result.skipped) == ([], [], [])
+
+
+def sql(page, block, namespace):
+    with connection.cursor() as cursor:
+        cursor.execute(block.content)
+
+
+def ini(content):
+    parser = configparser.ConfigParser()
+    parser.read_string(content)
+    assert parser.sections()
+
+
+def console(page, block, namespace):
+    commands = re.findall(r"^\$ (.+)$", block.content, re.M)
+    assert block.content == "".join(f"$ {command}\n" for command in commands)
+    for command in commands:
+        program, *arguments = shlex.split(command, comments=True)
+        if page.name == "backups.md":
+            continue  # run below, in one shell
+        if program in RUN_ELSEWHERE:
+            assert (ROOT / RUN_ELSEWHERE[program]).exists()
+            assert os.access(ROOT / program, os.X_OK)
+        else:
+            assert program.endswith("python")
+            assert arguments[0] == "manage.py", f"{page}:{block.line}: who runs {command!r}?"
+            call_command(*arguments[1:], stdout=StringIO(), stderr=StringIO())
+
+
+@pytest.mark.parametrize("path", FOLLOWED, ids=name)
+def test_the_steps_are_followed_of(path):
+    assert path.name in (ROOT / "tests" / FOLLOWED[path]).read_text()
+
+
+def test_a_backup_as_the_page_says(folder, models, transactional_db):
+    """On a database of that name, with the tables of the tests and a paper."""
+    page = ROOT / "docs/backups.md"
+    commands = [
+        command
+        for block in blocks(page)
+        if block.kind == "console"
+        for command in re.findall(r"^\$ (.+)$", block.content, re.M)
+    ]
+    assert len(commands) == 5
+    models["papers"].Paper.objects.create(title="March", data=ContentFile(b"march", "march.pdf"))
+    environment = postgres_environment()
+    origin = shlex.quote(connection.settings_dict["NAME"])
+    script = f"""
+        drop() {{ for name in papers papers_restored; do dropdb --if-exists $name 2>&-; done; }}
+        drop; trap drop EXIT
+        createdb papers; pg_dump --format=custom {origin} | pg_restore --dbname=papers
+        {"; ".join(commands)}
+        echo objects in tables.dump: $(pg_restore --list tables.dump | grep -c BLOB)
+    """
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], env=environment, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^ \d+\.pdf +\| +5 +\| +5$", done.stdout, re.M)
+    assert "objects in tables.dump: 0" not in done.stdout
