@@ -13,10 +13,21 @@ def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_no_link_to_a_file_is_dead(page):
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text())
-    assert [target for target in targets if not (page.parent / target).exists()] == []
+def anchors(page: Path) -> set[str]:
+    """What a forge calls the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_no_link_to_a_file_is_dead(path):
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", path.read_text())
+    dead = []
+    for file, anchor in links:
+        target = path.parent / file if file else path
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            dead.append(f"{file}#{anchor}")
+    assert dead == []
 
 
 def test_the_readme_s_excerpts_stand_in_the_files_that_they_are_from():
