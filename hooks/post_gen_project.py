@@ -25,16 +25,14 @@ for path, old, new in RENAMED:
         text.replace(old, new, 1 if path == "README.md" else -1), encoding="utf-8"
     )
 
-# Where the project comes from, and the answers, for `copier update`; a zip's has no commit.
-ANSWERS = Path(".copier-answers.yml")
-if ANSWERS.exists():
-    given = json.loads(r"""{{ cookiecutter|jsonify }}""")
-    address = given["_template"]
-    if "://" in address:
-        address = "git+" + address.removeprefix("git+")
-    elif (local := Path(os.environ.get("PWD", ""), address)).exists():
-        address = str(local.resolve())
-    answers = {key: value for key, value in given.items() if not key.startswith("_")}
-    with ANSWERS.open("a", encoding="utf-8") as file:
-        for key, value in {"_src_path": address, **answers}.items():
-            file.write(f"{key}: {json.dumps(value, ensure_ascii=False)}\n")
+# For bin/update: of which commit of which template this is (a zip has none), and the answers.
+answers = json.loads(r"""{{ cookiecutter|jsonify }}""")
+address = os.environ.get("TEMPLATE") or answers["_template"]
+if (local := Path(os.environ.get("PWD", ""), address)).exists():
+    address = str(local.resolve())
+origin = {"_template": address} | {k: v for k, v in answers.items() if k == "_commit"}
+answers = {key: value for key, value in answers.items() if not key.startswith("_")}
+Path(".cookiecutter.json").write_text(
+    json.dumps({"cookiecutter": origin | answers}, indent=2, ensure_ascii=False) + "\n",
+    encoding="utf-8",
+)

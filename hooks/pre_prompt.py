@@ -3,6 +3,7 @@
 Runs in cookiecutter's temporary copy of the repository, before its questions.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,7 +12,6 @@ from pathlib import Path
 TEMPLATE = Path("{{cookiecutter.project_slug}}")
 NOT_FOR_A_PROJECT = {
     "cookiecutter.json",
-    "copier.yml",
     "hooks",
     "newcomer.py",
     "test_ci_files.py",
@@ -44,5 +44,8 @@ for path in tracked():
         (TEMPLATE / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, TEMPLATE / path)
 
+# What bin/update of the project will start from.
 if Path(".git").exists() and (commit := git("rev-parse", "-q", "--verify", "HEAD", check=False)):
-    (TEMPLATE / ".copier-answers.yml").write_text(f"_commit: {commit}")
+    options = Path("cookiecutter.json")
+    known = json.loads(options.read_text(encoding="utf-8"))
+    options.write_text(json.dumps(known | {"_commit": commit.strip()}), encoding="utf-8")

@@ -1,5 +1,6 @@
-"""What `copier update` brings into a project that cookiecutter has made."""
+"""What bin/update brings into a project that cookiecutter has made."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 ROOT = Path(__file__).parent.parent
 LIBRARY = "lo_storage/views.py"
@@ -42,16 +42,18 @@ def edit(path, old, new):
     path.write_text(text.replace(old, new))
 
 
-def run(directory, program, *arguments):
+def run(directory, *command, given="", code=0):
     result = subprocess.run(
-        [Path(sys.executable).with_name(program), *arguments],
+        command,
         cwd=directory,
         env=os.environ | {"PWD": str(directory)},
-        capture_output=True,
+        input=given,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
     )
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout + result.stderr
+    assert result.returncode == code, result.stdout
+    return result.stdout
 
 
 @pytest.fixture
@@ -73,75 +75,96 @@ def make(git, tmp_path, monkeypatch):
     config = tmp_path / "cookiecutter.yaml"
     config.write_text(f'cookiecutters_dir: "{tmp_path}/c"\nreplay_dir: "{tmp_path}/r"\n')
     monkeypatch.setenv("COOKIECUTTER_CONFIG", str(config))
+    programs = str(Path(sys.executable).parent)
+    monkeypatch.setenv("PATH", os.pathsep.join([programs, os.environ["PATH"]]))
 
-    def make(address):
-        run(tmp_path, "cookiecutter", "--no-input", address, "project_name=Shoe Box")
-        project = tmp_path / "shoe-box"
-        git(project, "init", "--quiet")
+    def make(address, folder=tmp_path):
+        run(tmp_path, "cookiecutter", "--no-input", "-o", folder, address, "project_name=Shoe Box")
+        project = folder / "shoe-box"
+        git(folder if folder != tmp_path else project, "init", "--quiet")
         commit(git, project, "As it came")
         return project
 
     return make
 
 
+def known(project):
+    return json.loads((project / ".cookiecutter.json").read_text())["cookiecutter"]
+
+
 def test_an_update_brings_the_template_s_changes_and_keeps_one_s_own(template, make, git):
     project = make("template")  # relative to where cookiecutter was run
     edit(project / "lo_storage/views.py", "There is no such file.", "No such file, sorry.")
-    edit(project / "lo_storage/apps.py", "class LoStorageConfig", "class OwnConfig")
     edit(project / "README.md", "# Shoe Box\n", "# Shoe Box\n\nOf my own.\n")
     (project / "invoices" / "own.py").write_text("own = True\n")
+    (project / "docs" / "screenshot.png").write_bytes(b"\0own")
     (project / "CHANGELOG.md").unlink()
+    (project / "lo_storage" / "panels.py").rename(project / "lo_storage" / "toolbar.py")
     commit(git, project, "Edits")
 
     edit(template / "lo_storage/views.py", "a file as an HTTP response", "a mended response")
-    edit(template / "lo_storage/apps.py", "class LoStorageConfig", "class MendedConfig")
+    edit(template / "lo_storage/panels.py", "A panel for", "A mended panel for")
     (template / "lo_storage" / "mended.py").write_text("mended = True\n")
     (template / "CHANGELOG.md").write_text("Mended.\n")
     commit(git, template, "Mend")
-    run(project, "copier", "update", "--trust")
+    assert "Updated: " in run(project, "sh", "bin/update")
 
     views = (project / "lo_storage" / "views.py").read_text()
     assert "a mended response" in views
     assert "No such file, sorry." in views
-    assert (
-        "<<<<<<< before updating\nclass OwnConfig(AppConfig):\n=======\n"
-        "class MendedConfig(AppConfig):\n>>>>>>> after updating\n"
-    ) in (project / "lo_storage" / "apps.py").read_text()
+    assert "A mended panel for" in (project / "lo_storage" / "toolbar.py").read_text()
+    assert (project / "docs" / "screenshot.png").read_bytes() == b"\0own"
     assert git(project, "status", "--porcelain").splitlines() == [
-        " M .copier-answers.yml",
-        "UU lo_storage/apps.py",
-        " M lo_storage/views.py",
-        "?? lo_storage/mended.py",
+        "M  .cookiecutter.json",
+        "A  lo_storage/mended.py",
+        "M  lo_storage/toolbar.py",
+        "M  lo_storage/views.py",
     ]
-    answers = yaml.safe_load((project / ".copier-answers.yml").read_text())
-    assert answers["_commit"] == git(template, "rev-parse", "HEAD").strip()
-    assert (answers["_src_path"], answers["project_name"]) == (str(template), "Shoe Box")
+    assert known(project)["_template"] == str(template)
+    assert known(project)["_commit"] == git(template, "rev-parse", "HEAD").strip()
+    assert known(project)["project_name"] == "Shoe Box"
+    commit(git, project, "Update")
+    assert run(project, "sh", "bin/update") == "The template has not changed since.\n"
 
 
-def test_a_project_made_from_a_zip_can_be_linked_later(template, make, git, tmp_path):
+def test_what_both_have_changed_is_marked_and_nothing_is_lost(template, make, git, tmp_path):
     git(template, "archive", "--prefix=template/", f"--output={tmp_path}/template.zip", "HEAD")
-    project = make("template.zip")
-    assert not (project / ".copier-answers.yml").exists()
+    (tmp_path / "all").mkdir()
+    project = make("template.zip", tmp_path / "all")  # a part of a repository
+    assert "does not say of which _commit" in run(project, "sh", "bin/update", code=1)
 
-    (project / ".copier-answers.yml").write_text(
-        f"_src_path: {template}\n"
-        f"_commit: {git(template, 'rev-parse', 'HEAD')}"
-        "project_name: Shoe Box\n"
+    address = f"git+{template.as_uri()}"
+    head = git(template, "rev-parse", "HEAD").strip()
+    edit(
+        project / ".cookiecutter.json",
+        f'"_template": "{tmp_path}/template.zip",',
+        f'"_template": "{address}",\n    "_commit": "{head}",',
     )
-    edit(project / "README.md", "# Shoe Box\n", "# Shoe Box\n\nOf my own.\n")
+    edit(project / "lo_storage/apps.py", "class LoStorageConfig", "class OwnConfig")
+    edit(project / "lo_storage/checks.py", "E001, that", "Of my own. E001, that")
+    assert "commit your changes first" in run(project, "sh", "bin/update", code=1)
     commit(git, project, "Edits")
-    edit(template / "lo_storage/views.py", "a file as an HTTP response", "a mended response")
-    commit(git, template, "Mend")
-    run(project, "copier", "update", "--trust")
 
+    edit(template / "lo_storage/apps.py", "class LoStorageConfig", "class MendedConfig")
+    (template / "lo_storage" / "checks.py").unlink()
+    edit(template / "cookiecutter.json", "{\n", '{\n  "colour": ["blue", "red"],\n')
+    commit(git, template, "Mend")
+    printed = run(project, "sh", "bin/update", given="2\n", code=1)
+
+    assert "merge by hand what git has marked, then commit" in printed
+    apps = (project / "lo_storage" / "apps.py").read_text()
+    assert "<<<<<<< HEAD\nclass OwnConfig(AppConfig):\n=======\nclass MendedConfig(" in apps
+    assert "Of my own. E001" in (project / "lo_storage" / "checks.py").read_text()
     assert git(project, "status", "--porcelain").splitlines() == [
-        " M .copier-answers.yml",
-        " M lo_storage/views.py",
+        "M  shoe-box/.cookiecutter.json",
+        "UU shoe-box/lo_storage/apps.py",
+        "UD shoe-box/lo_storage/checks.py",
     ]
+    assert known(project)["colour"] == "red"  # asked for, as it is new
+    assert known(project)["_template"] == address
 
 
 def test_a_project_knows_the_address_it_was_made_from(template, make, git):
     project = make(f"git+{template.as_uri()}")
-    answers = yaml.safe_load((project / ".copier-answers.yml").read_text())
-    assert answers["_src_path"] == f"git+{template.as_uri()}"
-    assert answers["_commit"] == git(template, "rev-parse", "HEAD").strip()
+    assert known(project)["_template"] == f"git+{template.as_uri()}"
+    assert known(project)["_commit"] == git(template, "rev-parse", "HEAD").strip()
