@@ -117,7 +117,8 @@ async def async_pieces(alias: str, entry: Entry, segments: list[Segment]) -> Asy
     """As `pieces()`, for ASGI, where a plain generator would be read whole before it is sent.
 
     Each request has a thread and connections of its own there, which are closed where there is no
-    pool: when a reader keeps a piece waiting, and after the last one.
+    pool: when a reader keeps a piece waiting, after the last one, and when the client has gone,
+    whatever CONN_MAX_AGE is.
     """
     try:
         for step in _steps(entry, segments):
@@ -179,7 +180,15 @@ def _release(*, of_pools: bool = False) -> None:
             connection.close()
 
 
-_async_piece = sync_to_async(_piece)
+@sync_to_async
+def _async_piece(alias: str, entry: Entry, start: int, end: int) -> bytes:
+    try:
+        return _piece(alias, entry, start, end)
+    finally:
+        for connection in connections.all(initialized_only=True):
+            connection.close_at = 0  # Let Django close it at the end of the request, too.
+
+
 _async_release = sync_to_async(_release)
 
 

@@ -1,18 +1,34 @@
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
+import pytest
 from django.conf import settings as site
 from django.db import connection
 
 from config.postgres import _programs
 
 from .test_postgres import until
+
+ROOT = Path(__file__).parent.parent
+
+
+@cache
+def program(name):
+    """Return the path of a program that is installed, or that bin/clients can install."""
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    if shutil.which(name, path=path) is None:
+        install = subprocess.run([ROOT / "bin" / "clients"], capture_output=True, text=True)
+        if install.returncode:
+            pytest.skip(f"{name} is not installed, and could not be: {install.stderr}")
+    return shutil.which(name, path=path)
 
 
 def run_python(project, *arguments, without=("DJANGO_SETTINGS_MODULE",)):
@@ -64,7 +80,7 @@ def gunicorn(folder, *arguments, application="config.wsgi"):
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *command, "--no-control-socket"],
-            cwd=Path(__file__).parent.parent,
+            cwd=ROOT,
             env=environment,
             stdout=output,
             stderr=output,

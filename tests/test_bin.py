@@ -145,3 +145,15 @@ def test_demo_takes_the_next_port_and_ends_with_its_database(tmp_path):
             demo.send_signal(signal.SIGINT)
             assert demo.wait(20) == 0
     until(lambda: not running(project))
+
+
+def test_clients_installs_what_is_missing(machine):
+    tools = Path(machine["PATH"])
+    script(tools / "id", "echo 0")
+    script(tools / "wget", "exit")
+    script(tools / "apt-get", f'echo "$@" >> "{tools}/asked"')
+    subprocess.run([ROOT / "bin" / "clients"], env=machine, check=True, capture_output=True)
+    packages = ["curl", "aria2"]
+    if not Path("/usr/sbin/pgbouncer").exists():  # where PATH need not lead
+        packages.append("pgbouncer")
+    assert (tools / "asked").read_text() == f"update\ninstall --yes {' '.join(packages)}\n"

@@ -1,10 +1,8 @@
 """Downloads by real clients, from a real server that would compress what it could."""
 
 import re
-import shutil
 import subprocess
 from email import message_from_bytes
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -15,7 +13,7 @@ from django.test import Client
 
 from lo_storage.storage import db_file_storage
 
-from .programs import gunicorn
+from .programs import gunicorn, program
 from .test_postgres import until
 
 CONTENT = Random(0).randbytes(9_000_000)
@@ -48,19 +46,12 @@ def server(tmp_path_factory, django_db_setup, django_db_blocker):
         yield address, log
 
 
-@pytest.fixture(scope="session")
-def clients():
-    subprocess.run([Path(__file__).parent.parent / "bin" / "clients"], capture_output=True)
-
-
 @pytest.fixture
-def run(clients, tmp_path):
+def run(tmp_path):
     """A function that runs a client in a folder of its own; returns what it wrote to stdout."""
 
     def run(client, *arguments):
-        if shutil.which(client) is None:
-            pytest.skip(f"{client} is not installed, and bin/clients could not install it")
-        result = subprocess.run([client, *arguments], cwd=tmp_path, capture_output=True)
+        result = subprocess.run([program(client), *arguments], cwd=tmp_path, capture_output=True)
         assert result.returncode == 0, result.stderr.decode() + result.stdout.decode()
         return result.stdout
 

@@ -1,7 +1,6 @@
 """Downloads from real web servers: what they hold while a client reads, and after it has gone."""
 
 import os
-import shutil
 import subprocess
 import tempfile
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,7 @@ from lo_storage.storage import DbFileIO, db_file_storage
 from lo_storage.tests.models import Document
 
 from .conftest import ALIAS
+from .programs import program
 from .web_servers import POOL, MiB, at_rest, databases, eventually, sessions_of, web_server
 
 
@@ -25,9 +25,6 @@ def loid_of(name):
 @contextmanager
 def pgbouncer(server):
     """A pgbouncer that pools transactions in front of the server."""
-    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-    if program is None:
-        pytest.skip("pgbouncer is not installed")
     with tempfile.TemporaryDirectory(prefix="pgbouncer-", dir="/tmp") as directory:
         server.own(directory)
         settings = Path(directory) / "pgbouncer.ini"
@@ -36,7 +33,8 @@ def pgbouncer(server):
             f"[pgbouncer]\nunix_socket_dir = {directory}\nlisten_port = 6432\n"
             "auth_type = any\npool_mode = transaction\ndefault_pool_size = 4\n"
         )
-        with subprocess.Popen([*server.server.prefix, program, "-q", settings]) as process:
+        command = [*server.server.prefix, program("pgbouncer"), "-q", settings]
+        with subprocess.Popen(command) as process:
             try:
                 eventually((Path(directory) / ".s.PGSQL.6432").exists, bool)
                 yield {"HOST": directory, "PORT": "6432"}
@@ -51,6 +49,7 @@ SITES = {
     "gthread, pool": ("gthread", POOL, 4),
     "gthread, pgbouncer": ("gthread", {"pgbouncer": True}, 4),
     "uvicorn": ("uvicorn", {"ATOMIC_REQUESTS": True}, 0),
+    "uvicorn, persistent": ("uvicorn", {"CONN_MAX_AGE": None}, 0),
     "uvicorn, pool": ("uvicorn", POOL, 4),
     "uvicorn, pgbouncer": ("uvicorn", {"pgbouncer": True}, 4),
 }
