@@ -180,13 +180,18 @@ def _release(*, of_pools: bool = False) -> None:
             connection.close()
 
 
+def end_with_request() -> None:
+    """Let Django close this thread's connections with the request, whatever CONN_MAX_AGE is."""
+    for connection in connections.all(initialized_only=True):
+        connection.close_at = 0
+
+
 @sync_to_async
 def _async_piece(alias: str, entry: Entry, start: int, end: int) -> bytes:
     try:
         return _piece(alias, entry, start, end)
     finally:
-        for connection in connections.all(initialized_only=True):
-            connection.close_at = 0  # Let Django close it at the end of the request, too.
+        end_with_request()
 
 
 _async_release = sync_to_async(_release)

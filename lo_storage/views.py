@@ -1,5 +1,7 @@
 """`db_serve`: a file as an HTTP response."""
 
+from collections.abc import AsyncIterator, Callable, Iterator
+
 from asgiref.sync import sync_to_async
 from django.http import Http404, HttpRequest, HttpResponseNotAllowed, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -47,8 +49,10 @@ def db_serve(
 
     described = describe(entry, as_attachment, download_name, cache_control)
     answer = serving.answer(request.method, request.headers, entry, described)
-    # An ASGI request has a scope; other frameworks wrap it and pass its attributes on.
-    stream = serving.async_pieces if hasattr(request, "scope") else serving.pieces
+    stream: Callable[..., Iterator[bytes] | AsyncIterator[bytes]] = serving.pieces
+    if hasattr(request, "scope"):  # Of ASGI; other frameworks wrap it and pass its attributes on.
+        serving.end_with_request()
+        stream = serving.async_pieces
     response = _Response(
         stream(alias, entry, answer.segments), status=answer.status, headers=answer.headers
     )

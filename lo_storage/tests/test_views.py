@@ -9,6 +9,7 @@ import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core.files.base import ContentFile
 from django.core.handlers.asgi import ASGIRequest
+from django.core.signals import request_finished
 from django.db import connection, connections
 from django.http import Http404
 from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory
@@ -355,6 +356,24 @@ def test_after_its_last_piece_a_download_under_asgi_keeps_no_connection(save):
 
     async def read():
         assert [piece async for piece in async_pieces("default", entry, [(0, 7)])] == [b"content"]
+        assert not await sync_to_async(is_connected)()
+
+    asyncio.run(read())
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("size", [7, 1_500_000])
+def test_a_client_that_goes_leaves_no_connection_under_asgi_also_where_they_persist(
+    save, monkeypatch, size
+):
+    name = save(bytes(size), "x.bin")
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+
+    async def read():
+        response = await adb_serve(AsyncRequestFactory().get("/"), name)
+        await anext(aiter(response))
+        assert await sync_to_async(is_connected)()
+        await request_finished.asend(sender=None)  # what Django does then
         assert not await sync_to_async(is_connected)()
 
     asyncio.run(read())
