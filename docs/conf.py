@@ -7,6 +7,7 @@ from pathlib import Path
 import django
 from django.core.management import load_command_class
 from django.core.management.base import DjangoHelpFormatter
+from sphinx.util import inspect
 from sphinx.util.docutils import SphinxDirective
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +25,8 @@ project = "lo_storage"
 copyright = "its authors, MIT licence"
 html_title = "lo_storage"
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_favicon = "../static/favicon.svg"
 html_copy_source = False
 html_show_sphinx = False
@@ -35,19 +38,19 @@ html_theme_options = {
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
 nitpicky = True
+smartquotes = False  # "--delete" and '' are meant to the letter
 # Other projects' names are no links: the build needs no network.
 nitpick_ignore_regex = [("py:.*", r"(?!lo_storage\b).*")]
 # `DbFileIO` in a docstring is a link where it can be one, and else a piece of code.
 default_role = "py:obj"
 
 myst_heading_anchors = 3
-myst_enable_extensions = ["tasklist"]
 
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
-python_maximum_signature_line_length = 80
+python_maximum_signature_line_length = 120
 add_module_names = False
 
 
@@ -82,7 +85,16 @@ def without_private_bases(app, name, obj, options, bases):
     bases[:] = [base for base in bases if not getattr(base, "__name__", "").startswith("_")]
 
 
+def signature_of_init(app, what, name, obj, options, signature, returns):
+    """Show the arguments of `__init__` where Django's `@deconstructible` hides them."""
+    if what == "class" and signature == "(*args, **kwargs)":
+        own = inspect.signature(obj.__init__, bound_method=True)
+        return inspect.stringify_signature(own, unqualified_typehints=True), returns
+    return None
+
+
 def setup(app):
     app.add_directive("command", Command)
     app.connect("source-read", in_the_site)
+    app.connect("autodoc-process-signature", signature_of_init)
     app.connect("autodoc-process-bases", without_private_bases)
