@@ -19,7 +19,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="list the works and end")
     parser.add_argument("--redraw", action="store_true", help="report docs/benchmark.json again")
     parser.add_argument(
-        "--into", type=Path, help="a folder for the results (docs for a run of everything)"
+        "--into",
+        type=Path,
+        help="a folder whose results of these works are replaced (everything: docs, anew)",
     )
     return parser.parse_args()
 
@@ -51,8 +53,10 @@ def main() -> None:
         for work in chosen:
             print(f"{work.title} …", file=sys.stderr, flush=True)
             results.append(measure(work, stage, options.repeat or rounds[work.heavy]))
-    outcome = {"about": about, "works": results}
-    report.write(outcome, folder)
+    outcome = {"about": [about], "works": results}
+    report.show(outcome)
+    is_more = options.into and (folder / "benchmark.json").exists()
+    report.write(report.merge(outcome, folder) if is_more else outcome, folder)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,10 @@ from tabulate import tabulate
 matplotlib.use("svg")
 from matplotlib import pyplot  # after the choice of what it draws with
 
-SHOWN = ["Django", "psycopg", "psycopg2-binary", "pg-lo-storage", "django-dbfiles"]
+SHOWN = [
+    *("Django", "psycopg", "psycopg2-binary", "pg-lo-storage", "django-dbfiles"),
+    *("gunicorn", "uvicorn"),
+]
 SETTINGS = ["fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size"]
 
 OURS = "lo_storage"
@@ -25,7 +28,7 @@ TABLE, END = "<!-- bin/bench writes the table that follows -->", "<!-- bin/bench
 # Who is on the page docs/why.md, and what they are there.
 CHOICE = {OURS: "lo_storage", "BinaryField": "bytea", "files with fsync": "files on a disk"}
 
-type Outcome = dict[str, Any]
+type Outcome = dict[str, Any]  # about: of each run what `describe` says; works
 
 
 def describe(arguments: list[str], began: datetime) -> dict[str, Any]:
@@ -68,9 +71,20 @@ def load(folder: Path) -> Outcome:
     return json.loads((folder / "benchmark.json").read_text())
 
 
-def write(outcome: Outcome, folder: Path) -> None:
-    """Print the tables; write them, the JSON and the plot into a folder."""
+def merge(outcome: Outcome, folder: Path) -> Outcome:
+    """Return what a folder has, with the works of a run in the place of the same ones."""
+    earlier = load(folder)
+    runs = {about["command"]: about for about in earlier["about"] + outcome["about"]}
+    works = {work["key"]: work for work in earlier["works"] + outcome["works"]}
+    return {"about": list(runs.values()), "works": list(works.values())}
+
+
+def show(outcome: Outcome) -> None:
     print(f"\n{targets(outcome, 'simple')}\n\n{figures(outcome, 'simple')}\n")
+
+
+def write(outcome: Outcome, folder: Path) -> None:
+    """Write the tables, the JSON and the plots into a folder."""
     (folder / "benchmark.json").write_text(json.dumps(outcome, indent=1) + "\n")
     plot(outcome, folder / "benchmark.svg")
     page = folder / "performance.md"
@@ -111,17 +125,22 @@ def _rates(outcome: Outcome) -> str:
 
 
 def _part(outcome: Outcome) -> str:
-    about = outcome["about"]
     return "\n\n".join(
         [
-            f"Made by `{about['command']}` on {about['date']}. The machine: {about['machine']}.",
-            f"Versions: {_list(about['versions'])}.",
-            f"The server has PostgreSQL's own settings, among them {_list(about['server'])}.",
+            *map(_run, outcome["about"]),
             "## Targets",
             targets(outcome, "pipe"),
             "## Figures",
             figures(outcome, "pipe"),
         ]
+    )
+
+
+def _run(about: dict[str, Any]) -> str:
+    return (
+        f"Made by `{about['command']}` on {about['date']}. The machine: {about['machine']}."
+        f" Versions: {_list(about['versions'])}. The server has PostgreSQL's own settings, among"
+        f" them {_list(about['server'])}."
     )
 
 

@@ -92,7 +92,7 @@ class Downloads:
         """Arguments: the bytes of the file; the downloads in a run; how many bytes at the end."""
         self.ways, self.size, self.times, self.last = ways, size, times, last
         self._first_bytes: dict[str, list[float]] = {name: [] for name in ways}
-        self._memory: dict[str, float] = {}
+        self._memory: dict[str, list[float]] = {name: [] for name in ways}
 
     @contextmanager
     def runs(self, stage: Stage) -> Iterator[Runs]:
@@ -100,10 +100,10 @@ class Downloads:
         small = {keeper.name: save_small(keeper, stage) for keeper in keepers}
         names = {keeper.name: save_big(keeper, stage, self.size) for keeper in keepers}
         stage.tidy()
-        runs, servers, before = {}, {}, {}
+        runs = {}
         with ExitStack() as stack:
             for name, way in self.ways.items():
-                server = servers[name] = stack.enter_context(web_server(way.command))
+                server = stack.enter_context(web_server(way.command))
                 warm, address = (
                     way.address.format(folder=stage.folder, name=stored[way.keeper])
                     for stored in (small, names)
@@ -111,24 +111,26 @@ class Downloads:
                 # Modules are loaded, and the connection is there.
                 with server.connect() as connection:
                     _get(connection, warm)
-                before[name] = begin_anew(server.worker)
                 runs[name] = partial(self._run, name, server, address)
             yield runs
-            for name, server in servers.items():
-                self._memory[name] = (status("VmHWM", server.worker) - before[name]) / MiB
         for keeper in keepers:
             delete_all(keeper, [small[keeper.name], names[keeper.name]])
 
     def _run(self, name: str, server: WebServer, address: str, clock: Clock) -> None:
+        before = begin_anew(server.worker)
         with server.connect() as connection, clock:
             for _ in range(self.times):
                 length, first_byte = _get(connection, address, self.last)
                 assert length in (self.last, self.size)  # FileResponse knows no ranges
                 self._first_bytes[name].append(first_byte * 1000)
+        self._memory[name].append((status("VmHWM", server.worker) - before) / MiB)
 
     def facts(self, stage: Stage) -> Facts:
-        first_bytes = {name: median(found) for name, found in self._first_bytes.items()}
-        return {MEMORY: self._memory, FIRST_BYTE: first_bytes}
+        """Return the most memory that a run added, and the median time to a first byte."""
+        return {
+            MEMORY: {name: max(found) for name, found in self._memory.items()},
+            FIRST_BYTE: {name: median(found) for name, found in self._first_bytes.items()},
+        }
 
 
 def _get(connection: socket.socket, address: str, last: int = 0) -> tuple[int, float]:

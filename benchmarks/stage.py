@@ -99,14 +99,12 @@ class Stage:
         return alias
 
     def file(self, size: int) -> Path:
-        """Return a file of random bytes, which nothing can compress, in one line."""
+        """Return a file of random bytes, which nothing can compress."""
         path = self.folder / str(size)
         if not path.exists():
             with path.open("wb") as file:
                 for start in range(0, size, MiB):
-                    data = os.urandom(min(MiB, size - start))
-                    # 0.2.2 serves line by line, and asks the server twice for each.
-                    file.write(data.replace(b"\n", b"\r"))
+                    file.write(os.urandom(min(MiB, size - start)))
                 os.fsync(file.fileno())
         return path
 
