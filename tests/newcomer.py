@@ -39,8 +39,8 @@ def steps(page: str) -> Iterator[tuple[str, str]]:
 def environment(directory: Path, *packages: str) -> Path:
     """Return the Python of a virtual environment with just these packages, made if need be."""
     python = directory / "bin" / "python"
-    made = directory / "made"
-    if not made.exists():
+    made, of = directory / "made", f"{sys.version} {packages}"
+    if not made.exists() or made.read_text() != of:
         for command in (
             ["venv", "--clear", "--python", sys.executable, directory],
             ["pip", "install", "--python", python, *packages],
@@ -48,7 +48,7 @@ def environment(directory: Path, *packages: str) -> Path:
             uv = [sys.executable, "-m", "uv", *command, "--quiet"]
             result = subprocess.run(uv, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True)
             assert result.returncode == 0, result.stdout
-        made.touch()
+        made.write_text(of)
     return python
 
 

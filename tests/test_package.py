@@ -88,14 +88,20 @@ def test_it_works_where_it_is_installed(built, request, tmp_path):
     python = environment(
         request.config.cache.mkdir("package"), "django>=5.2,<7", "psycopg[binary]>=3.2"
     )
-    pip = ["pip", "--python", str(python), "--disable-pip-version-check"]
-    run(*pip, "uninstall", "--yes", NAME)
-    run(*pip, "install", str(built[1]))
+    run("pip", "--python", python, "install", "--force-reinstall", "--no-deps", built[1])
+    run("uv", "pip", "check", "--python", python)
     with Project(tmp_path, python) as project:
         assert "site-packages/lo_storage/__init__.py" in project.run("-c", EVERY_MODULE)
 
-        for place, text in steps((LIBRARY / "README.md").read_text()):
-            project.follow(place, text)
+        (_, make), *others = steps((LIBRARY / "README.md").read_text())
+        project.follow("console", make)
+        for place, text in others:
+            if place.endswith(".py"):
+                project.follow(place, text)
+        project.manage("makemigrations", "papers")
+        project.manage("migrate")
+        save = next(text for place, text in others if place == "python manage.py shell")
+        project.follow("python manage.py shell", save)
         assert project.ask(
             "select title, original_name, convert_from(lo_get(loid), 'utf8')"
             "  from papers_paper join lo_storage_largeobject on name = data"
