@@ -218,11 +218,15 @@ def test_a_backup_as_the_page_says(folder, models, transactional_db):
         drop; trap drop EXIT
         createdb papers; pg_dump --format=custom {origin} | pg_restore --dbname=papers
         {"; ".join(commands)}
-        echo objects in tables.dump: $(pg_restore --list tables.dump | grep -c BLOB)
+        pg_dump --table='papers_*' --format=custom --file=without.dump papers
+        pg_dump --schema=public --format=custom --file=schema.dump papers
+        for dump in papers tables without schema; do
+            echo $dump: $(pg_restore --list $dump.dump | grep -c "BLOBS")
+        done
     """
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script], env=environment, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"^ \d+\.pdf +\| +5 +\| +5$", done.stdout, re.M)
-    assert "objects in tables.dump: 0" not in done.stdout
+    assert done.stdout.endswith("papers: 1\ntables: 1\nwithout: 0\nschema: 0\n")
