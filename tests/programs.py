@@ -31,12 +31,22 @@ def program(name):
     return shutil.which(name, path=path)
 
 
-def run_python(project, *arguments, without=("DJANGO_SETTINGS_MODULE",)):
+def database():
+    """What of the environment leads to the test's database."""
+    database = connection.settings_dict
+    user, password, host = (database[name] for name in ("USER", "PASSWORD", "HOST"))
+    login = f"{quote(user)}:{quote(password, safe='')}" if password else quote(user)
+    place = f"/{host}" if host.startswith("/") else host  # a folder with a socket in it
+    address = f"postgres://{login}@{place}/{database['NAME']}"
+    return {"DATABASE_URL": address, "PGPORT": str(database["PORT"])}
+
+
+def run_python(project, *arguments, without=("DJANGO_SETTINGS_MODULE",), **given):
     """Run Python in a project, whose environment lacks some of ours; return what it printed."""
     result = subprocess.run(
         [sys.executable, *arguments],
         cwd=project,
-        env={name: value for name, value in os.environ.items() if name not in without},
+        env={name: value for name, value in os.environ.items() if name not in without} | given,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -62,14 +72,9 @@ def gunicorn(folder, *arguments, application="config.wsgi"):
 
     Yields the group, the address, and the path of what it logs.
     """
-    database = connection.settings_dict
-    user, password, host = (database[name] for name in ("USER", "PASSWORD", "HOST"))
-    login = f"{quote(user)}:{quote(password, safe='')}" if password else quote(user)
-    place = f"/{host}" if host.startswith("/") else host  # a folder with a socket in it
     environment = {
         **os.environ,
-        "DATABASE_URL": f"postgres://{login}@{place}/{database['NAME']}",
-        "PGPORT": str(database["PORT"]),
+        **database(),
         "SECRET_KEY": site.SECRET_KEY,  # so that the cookie holds here, too
         "ALLOWED_HOSTS": "localhost",
         "DEMO": "1",  # and so plain HTTP

@@ -45,7 +45,7 @@ def test_both_run_every_leg_of_ci_run():
     github = yaml.safe_load(WORKFLOW.read_text())["jobs"]["tests"]
     gitlab = yaml.safe_load(GITLAB.read_text())["tests"]
 
-    assert (code, legs) == (2, ["all-tests", "oldest", "newest", "distribution"])
+    assert (code, legs) == (2, ["template", "all-tests", "oldest", "newest", "distribution"])
     assert github["strategy"]["matrix"] == {"leg": legs}
     assert github["steps"][-1] == {"run": '.ci/run "$LEG"', "env": {"LEG": "${{ matrix.leg }}"}}
     assert gitlab["parallel"]["matrix"] == [{"LEG": legs}]

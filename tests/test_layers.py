@@ -74,7 +74,7 @@ def test_its_tests_need_nothing_of_the_site():
         ("from PIL import Image", ["PIL"]),
         ("def f():\n    if True:\n        import config.settings", ["config"]),
         ("try:\n    import psycopg2\nexcept ImportError:\n    pass", ["psycopg2"]),
-        ("from ..invoices import models", None),
+        ("from ..papers import models", None),
     ],
 )
 def test_an_import_of_anything_else_is_found(source, names):

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 PRODUCTION = {
     "DATABASE_URL": "postgres://app:password@db.invalid/app",
     "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz-0123456789abcdefghijkl",
-    "ALLOWED_HOSTS": "invoices.example.com",
+    "ALLOWED_HOSTS": "www.example.com",
 }
 
 

@@ -1,24 +1,35 @@
-"""The repository is its own cookiecutter template."""
+"""The repository is its own cookiecutter template: what somebody gets who starts with it."""
 
+import compileall
+import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
+import tomllib
+from itertools import product
 from pathlib import Path
 
 import pytest
-from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
 
-from .programs import run_python
+from hooks.answers import problem
+
+from .programs import database, run_python
 
 ROOT = Path(__file__).parent.parent
-
-
-def run(project, *command):
-    """Run a program of the project, with the embedded PostgreSQL of its own."""
-    ours = {"DATABASE_URL", "DJANGO_SETTINGS_MODULE", "DEBUG", "SECRET_KEY", "PYTEST_ADDOPTS"}
-    return run_python(project, *command, without=ours)
+BIN = Path(sys.executable).parent
+SAMPLES = [True, False]
+LICENCES = json.loads((ROOT / "cookiecutter.json").read_text())["license"]
+ANSWERS = {
+    "project_name": "Père Noël’s Papers & Co",
+    "project_slug": "pere-noel",
+    "author": 'Ann "A." O’Neil',
+    "description": "Lists & letters, in 'one' place.",
+    "license": "MIT",
+}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +38,8 @@ def git():
     environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
 
     def git(*arguments, cwd):
-        command = ["git", *arguments]
+        who = ["-c", "user.name=someone", "-c", "user.email=someone@example.com"]
+        command = ["git", *who, *arguments]
         return subprocess.run(command, cwd=cwd, env=environment, check=True, capture_output=True)
 
     return git
@@ -43,26 +55,35 @@ def checkout(tmp_path_factory, git):
         if name and (ROOT / name).exists():
             (checkout / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, checkout / name)
-    git("init", cwd=checkout)
+    git("init", "--quiet", cwd=checkout)
     git("add", ".", cwd=checkout)
+    git("commit", "--quiet", "--message", "All of it", cwd=checkout)
     (checkout / ".env").write_text("SECRET_KEY=secret")
     (checkout / ".venv").mkdir()
     (checkout / ".venv" / "pyvenv.cfg").write_text("home = /")
     return checkout
 
 
-@pytest.fixture
-def bake(checkout, tmp_path):
-    config = tmp_path / "cookiecutter.yaml"
-    config.write_text(f'cookiecutters_dir: "{tmp_path}/c"\nreplay_dir: "{tmp_path}/r"\n')
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    """Keeps cookiecutter out of one's home."""
+    folder = tmp_path_factory.mktemp("config")
+    config = folder / "cookiecutter.yaml"
+    config.write_text(f'cookiecutters_dir: "{folder}/c"\nreplay_dir: "{folder}/r"\n')
+    return config
 
-    def bake(**answers):
+
+@pytest.fixture(scope="module")
+def bake(checkout, config, tmp_path_factory):
+    """A function that makes a project, in a folder that was empty."""
+
+    def bake(template=checkout, **answers):
         return Path(
             cookiecutter(
-                str(checkout),
+                str(template),
                 no_input=True,
-                extra_context=answers,
-                output_dir=tmp_path / "out",
+                extra_context={**ANSWERS, **answers},
+                output_dir=tmp_path_factory.mktemp("projects"),
                 config_file=str(config),
             )
         )
@@ -70,55 +91,285 @@ def bake(checkout, tmp_path):
     return bake
 
 
-def test_a_project_of_another_name_runs(bake):
-    project = bake(project_name="Père Noël's Papers")
-    assert project.name == "pere-noel-s-papers"
-
-    run(project, "manage.py", "migrate", "--verbosity=0")
-    run(project, "manage.py", "check", "--fail-level=INFO")
-    run(project, "manage.py", "makemigrations", "--check")
-    some = ["lo_storage/tests/test_storage.py", "lo_storage/tests/test_constraints.py"]
-    assert "passed" in run(project, "-m", "pytest", "-q", *some)
-
-
-def test_it_bears_its_name_and_no_other(bake):
-    project = bake(project_name="Shoe Box")
-
-    assert '\nname = "shoe-box"\n' in (project / "pyproject.toml").read_text()
-    assert "– Shoe Box</title>" in (project / "templates" / "base.html").read_text()
-    ours = re.compile(r"lo-storage(?!\.)")
-    left = [
-        path.relative_to(project)
-        for path in project.rglob("*")
-        if path.is_file() and path.suffix in {".toml", ".yml", ".yaml", ".html", ".txt"}
-        if ours.search(path.read_text().replace("pg-lo-storage", ""))
-    ]
-    assert left == []
-
-
-def test_only_tracked_files_go_along(bake, checkout, git):
-    project = bake()
-    tracked = set(git("ls-files", "-z", cwd=checkout).stdout.decode().split("\0")) - {""}
-    about_taking_it_away = (
-        *("newcomer", "test_ci_files", "test_copy_in", "test_from_pg_lo_storage"),
-        *("test_mistakes", "test_package", "test_template", "test_updates"),
-    )
-    template = {
-        name
-        for name in tracked
-        if name == "cookiecutter.json"
-        or name in {f"tests/{what}.py" for what in about_taking_it_away}
-        or name.startswith("hooks/")
+@pytest.fixture(scope="module")
+def bakes(bake):
+    """A project of each combination of the options that change files."""
+    return {
+        (sample, licence): bake(sample=sample, license=licence)
+        for sample, licence in product(SAMPLES, LICENCES)
     }
 
-    made = {str(path.relative_to(project)) for path in project.rglob("*") if path.is_file()}
 
-    assert made == tracked - template | {".cookiecutter.json"}
-    assert os.access(project / "bin" / "demo", os.X_OK)
+@pytest.fixture(scope="module")
+def made(bakes):
+    """The files of each, as it was made."""
+    return {options: files(project) for options, project in bakes.items()}
 
 
-@pytest.mark.parametrize("slug", ["two words", "1st", "", "-x", "Upper"])
-def test_a_slug_that_would_break_things_is_refused(bake, slug, capfd):
-    with pytest.raises(FailedHookException):
-        bake(project_slug=slug)
-    assert "project_slug: small letters" in capfd.readouterr().err
+@pytest.fixture(params=product(SAMPLES, LICENCES), ids=lambda options: "{}-{}".format(*options))
+def project(request, bakes, made):
+    return bakes[request.param]
+
+
+@pytest.fixture(params=SAMPLES, ids=["sample", "no sample"])
+def one(request, bakes, made):
+    """One of those with, and one of those without the sample."""
+    return bakes[request.param, "MIT"]
+
+
+def files(project):
+    paths = [path for path in project.rglob("*") if path.is_file()]
+    return {str(path.relative_to(project)): path.read_bytes() for path in paths}
+
+
+def run(command, cwd):
+    result = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    return result.returncode, result.stdout + result.stderr
+
+
+def python(project, *arguments):
+    """Run Python in a project, on the test's server, as somebody who tries it."""
+    ours = {"DJANGO_SETTINGS_MODULE", "DEBUG", "SECRET_KEY", "PYTEST_ADDOPTS", "PYTHONPATH"}
+    return run_python(project, *arguments, without=ours, **database(), DEMO="1")
+
+
+# Each combination
+
+
+def test_it_is_linted_formatted_and_compiles(project):
+    assert run([BIN / "ruff", "check", "--no-cache"], project) == (0, "All checks passed!\n")
+    code, printed = run([BIN / "ruff", "format", "--check", "--no-cache"], project)
+    assert (code, "already formatted" in printed) == (0, True), printed
+    assert compileall.compile_dir(project, quiet=1, force=True)
+    for script in [*(project / "bin").iterdir(), project / ".ci" / "run"]:
+        assert os.access(script, os.X_OK)
+        shell = script.read_text().partition("\n")[0].rpartition("/")[2]
+        assert run([shell, "-n", script], project) == (0, "")
+
+
+def test_no_link_in_its_pages_is_dead(project):
+    pages = list(project.rglob("*.md"))
+    assert len(pages) >= 5
+    for page in pages:
+        targets = re.findall(r"\]\((?![a-z]+:)([^)#]+)", page.read_text())
+        assert [target for target in targets if not (page.parent / target).exists()] == []
+    (tree,) = re.findall(r"```text\n(.*?)```", (project / "README.md").read_text(), re.DOTALL)
+    folders = {f"{folder}/" for folder in re.findall(r"(\w+)/ ", tree)}
+    assert folders == {
+        f"{path.name}/" for path in project.iterdir() if path.is_dir() and path.name[0] != "."
+    } - {"__pycache__/", "requirements/"}
+
+
+def test_nothing_of_it_bears_another_name(made):
+    ours = re.compile(rb"(?<!pg-)lo-storage(?! authors)|>Invoices<|\xe2\x80\x93 Invoices")
+    for these in made.values():
+        left = {name for name, text in these.items() if ours.search(text)}
+        assert {name for name in left if not name.startswith("lo_storage/")} == set()
+
+
+def test_its_metadata_have_what_was_answered(bakes):
+    for (sample, licence), project in bakes.items():
+        about = tomllib.loads((project / "pyproject.toml").read_text())
+        spdx = {"Proprietary": "LicenseRef-Proprietary"}.get(licence, licence)
+        assert about["project"] == {
+            "name": "pere-noel",
+            "version": "0.1.0",
+            "description": ANSWERS["description"],
+            "readme": "README.md",
+            "license": spdx,
+            "license-files": ["LICENSE", "lo_storage/LICENSE"],
+            "requires-python": ">=3.12",
+            "authors": [{"name": ANSWERS["author"]}],
+        }
+        assert set(about["dependency-groups"]) == {"site", "demo", "test"}
+        assert {path.stem for path in (project / "requirements").iterdir()} == {
+            "site",
+            "demo",
+            "test",
+        }
+        readme = (project / "README.md").read_text()
+        assert readme.startswith(f"# {ANSWERS['project_name']}\n\n{ANSWERS['description']}\n\n## ")
+        assert ("invoice" in readme) == sample
+
+
+def test_its_licence_is_the_one_that_was_chosen_and_the_library_keeps_its_own(bakes):
+    holder = re.compile(r"(?:Copyright \(c\)) \d{4} (.*?)(?:\. All rights reserved\.)?\n")
+    texts = {}
+    for (_, licence), project in bakes.items():
+        text = texts.setdefault(licence, (project / "LICENSE").read_text())
+        assert (project / "LICENSE").read_text() == text
+        assert (project / "lo_storage/LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+        if licence != "Apache-2.0":
+            assert holder.findall(text) == [ANSWERS["author"]]
+    assert re.sub(r"\d{4} .*", "", texts["MIT"]) == re.sub(
+        r"\d{4} .*", "", (ROOT / "LICENSE").read_text()
+    )
+    # As www.apache.org has it.
+    assert hashlib.sha256(texts["Apache-2.0"].encode()).hexdigest() == (
+        "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
+    )
+    assert "Neither the name of the copyright holder" in texts["BSD-3-Clause"]
+    assert "permission" not in texts["Proprietary"].lower()
+
+
+def test_a_licence_changes_three_files_and_no_other(made):
+    for (sample, licence), these in made.items():
+        other = made[sample, "MIT"]
+        assert these.keys() == other.keys()
+        changed = {name for name, text in these.items() if other[name] != text}
+        assert changed <= {"LICENSE", "README.md", "pyproject.toml", ".cookiecutter.json"}
+        assert ("LICENSE" in changed) == (licence != "MIT")
+
+
+# With the sample, and without
+
+
+def changed(these, checkout):
+    return {
+        name
+        for name, text in these.items()
+        if name != ".cookiecutter.json" and (checkout / name).read_bytes() != text
+    }
+
+
+def test_all_else_is_as_it_is_here(made, checkout):
+    """No text is rendered: the braces of Django's templates are those that they were."""
+    assert b"{{ " in made[True, "MIT"]["templates/invoices/list.html"]
+    with_sample = {
+        *(".ci/run", ".github/workflows/tests.yml", ".gitignore", ".gitlab-ci.yml"),
+        *(".pre-commit-config.yaml", "LICENSE", "README.md", "bin/lock", "bin/setup", "bin/test"),
+        *("docker-compose.yml", "pyproject.toml", "templates/base.html", "templates/home.html"),
+        "tests/test_bin.py",
+    }
+    assert changed(made[True, "MIT"], checkout) == with_sample
+    assert changed(made[False, "MIT"], checkout) == with_sample | {
+        *(".dockerignore", "Dockerfile", "config/demo.py", "config/settings.py", "config/urls.py"),
+        *("requirements/demo.txt", "requirements/test.txt"),
+    }
+
+
+def test_without_the_sample_nothing_speaks_of_it(made):
+    these = made[False, "MIT"]
+    named = {name for name, text in these.items() if b"invoice" in (name.encode() + text).lower()}
+    assert {name for name in named if not name.startswith("lo_storage/tests/")} == set()
+
+
+def test_the_answers_are_on_its_pages(one):
+    base, home = (one / "templates" / name for name in ["base.html", "home.html"])
+    assert "– Père Noël’s Papers &amp; Co</title>" in base.read_text()
+    assert "<h1>Père Noël’s Papers &amp; Co</h1>" in home.read_text()
+    assert "<p class=\"lead\">Lists &amp; letters, in 'one' place.</p>" in home.read_text()
+
+
+def test_it_passes_its_checks_and_finds_its_tests(one):
+    assert "no issues" in python(one, "manage.py", "check", "--fail-level=INFO")
+    assert "No changes" in python(one, "manage.py", "makemigrations", "--check", "--dry-run")
+    # Those of the library are what they are here.
+    folders = [name for name in ["tests", "invoices/tests", "e2e"] if (one / name).exists()]
+    collect = ["-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    collected = python(one, *collect, *folders)
+    for name in ["e2e/test_signing_in.py", "e2e/test_accessibility.py", "tests/test_settings.py"]:
+        assert f"\n{name}::" in f"\n{collected}"
+    code, printed = run([BIN / "lint-imports", "--no-cache"], one)
+    assert (code, "0 broken" in printed) == (0, True), printed
+
+
+def test_each_has_a_secret_key_of_its_own_and_git_takes_none(bakes, git):
+    keys = set()
+    for sample in SAMPLES:
+        project = bakes[sample, "BSD-3-Clause"]
+        assert not (project / ".secret_key").exists()
+        python(project, "manage.py", "check")
+        keys.add((project / ".secret_key").read_text())
+        git("init", "--quiet", cwd=project)
+        ignored = git("check-ignore", ".secret_key", ".env", cwd=project).stdout.decode()
+        assert ignored == ".secret_key\n.env\n"
+        shutil.rmtree(project / ".git")
+    assert [len(key) for key in keys] == [50, 50]
+
+
+# Where from
+
+
+@pytest.mark.parametrize("address", ["relative", "absolute", "git+file", "zip"])
+def test_it_can_be_made_from(address, checkout, config, made, git, tmp_path):
+    archive = checkout.parent / "template.zip"
+    git("archive", "--prefix=template/", f"--output={archive}", "HEAD", cwd=checkout)
+    addresses = {
+        "relative": checkout.name,
+        "absolute": checkout,
+        "git+file": f"git+{checkout.as_uri()}",
+        "zip": archive,
+    }
+    answers = [f"{key}={value}" for key, value in ANSWERS.items()]
+    options = ["--no-input", "--config-file", config, "--output-dir", tmp_path]
+    command = [BIN / "cookiecutter", *options, addresses[address], *answers]
+    assert run(command, checkout.parent) == (0, "")
+    these, other = files(tmp_path / "pere-noel"), dict(made[True, "MIT"])
+    assert (these.pop(".cookiecutter.json", None) is None) == (address == "zip")
+    del other[".cookiecutter.json"]
+    assert these == other  # and so without .env and .venv
+
+
+def test_what_somebody_did_in_an_unpacked_archive_does_not_go_along(
+    checkout, bake, made, git, tmp_path
+):
+    git("archive", f"--output={tmp_path}/all.zip", "HEAD", cwd=checkout)
+    shutil.unpack_archive(tmp_path / "all.zip", tmp_path / "unpacked")
+    for secret in [".env", ".secret_key", ".venv/pyvenv.cfg", ".postgres/data/PG_VERSION"]:
+        (tmp_path / "unpacked" / secret).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "unpacked" / secret).write_text("secret")
+    project = bake(template=tmp_path / "unpacked")
+    assert files(project).keys() == made[True, "MIT"].keys() - {".cookiecutter.json"}
+
+
+# What is refused
+
+
+def refused(checkout, config, folder, *answers):
+    options = ["--no-input", "--config-file", config, "--output-dir", folder]
+    code, printed = run([BIN / "cookiecutter", *options, checkout, *answers], checkout)
+    assert code == 1
+    assert list(folder.iterdir()) == []
+    return printed
+
+
+@pytest.mark.parametrize(
+    ("slug", "sentence"),
+    [
+        ("two words", "2 to 50 of a to z, 0 to 9 and single hyphens, not 'two words'."),
+        ("", "2 to 50 of a to z, 0 to 9 and single hyphens, not ''."),
+        ("é", "2 to 50 of a to z, 0 to 9 and single hyphens, not 'é'."),
+        ("class", "class is a word of Python; choose another."),
+        ("json", "json is a module of Python's standard library; choose another."),
+        ("django", "django is a package that the project has; choose another."),
+    ],
+)
+def test_a_name_that_breaks_things_is_refused_with_a_sentence(
+    slug, sentence, checkout, config, tmp_path
+):
+    printed = refused(checkout, config, tmp_path, f"project_slug={slug}")
+    assert printed == f"project_slug: {sentence}\n"
+
+
+@pytest.mark.parametrize("slug", ["1st", "x", "-x", "x-", "a--b", "Upper", "a/b", "..", "x" * 51])
+def test_a_slug_is_a_name_on_every_machine(slug):
+    assert "project_slug: 2 to 50 of" in problem({**ANSWERS, "project_slug": slug})
+
+
+@pytest.mark.parametrize("key", ["project_name", "author", "description"])
+@pytest.mark.parametrize("text", ["", " ", "two\nlines", "a\0b", "\u202eright to left"])
+def test_an_answer_is_one_line_that_can_be_read(key, text):
+    assert problem({**ANSWERS, key: text}).startswith(f"{key}: ")
+
+
+@pytest.mark.parametrize("text", ["{{ x }}", "{% x %}", "<b>", "a\\", "`x`"])
+def test_what_would_be_markup_is_refused_where_it_stands_on_pages(text):
+    assert problem({**ANSWERS, "project_name": text})
+    assert problem({**ANSWERS, "description": text})
+    assert problem({**ANSWERS, "author": text}) is None
+
+
+def test_names_in_any_script_are_taken():
+    for name in ["日本の書類", "Ωμέγα & Söhne", "O’Neil's", 'The "Box"']:
+        assert problem({**ANSWERS, "project_name": name, "author": name}) is None

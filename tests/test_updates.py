@@ -97,15 +97,15 @@ def test_an_update_brings_the_template_s_changes_and_keeps_one_s_own(template, m
     edit(project / "lo_storage/views.py", "There is no such file.", "No such file, sorry.")
     edit(project / "README.md", "# Shoe Box\n", "# Shoe Box\n\nOf my own.\n")
     (project / "invoices" / "own.py").write_text("own = True\n")
-    (project / "docs" / "screenshot.png").write_bytes(b"\0own")
-    (project / "CHANGELOG.md").unlink()
+    (project / "static" / "favicon.svg").write_bytes(b"\0own")
+    (project / ".editorconfig").unlink()
     (project / "lo_storage" / "panels.py").rename(project / "lo_storage" / "toolbar.py")
     commit(git, project, "Edits")
 
     edit(template / "lo_storage/views.py", "a file as an HTTP response", "a mended response")
     edit(template / "lo_storage/panels.py", "A panel for", "A mended panel for")
     (template / "lo_storage" / "mended.py").write_text("mended = True\n")
-    (template / "CHANGELOG.md").write_text("Mended.\n")
+    (template / ".editorconfig").write_text("root = true\n")
     commit(git, template, "Mend")
     assert "Updated: " in run(project, "sh", "bin/update")
 
@@ -113,7 +113,7 @@ def test_an_update_brings_the_template_s_changes_and_keeps_one_s_own(template, m
     assert "a mended response" in views
     assert "No such file, sorry." in views
     assert "A mended panel for" in (project / "lo_storage" / "toolbar.py").read_text()
-    assert (project / "docs" / "screenshot.png").read_bytes() == b"\0own"
+    assert (project / "static" / "favicon.svg").read_bytes() == b"\0own"
     assert git(project, "status", "--porcelain").splitlines() == [
         "M  .cookiecutter.json",
         "A  lo_storage/mended.py",

@@ -1,0 +1,244 @@
+"""A project that is made from this repository: what goes along, and what is changed in it.
+
+A text that is not where it is expected is an error, so that nothing stays unseen.
+"""
+
+import datetime
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from fnmatch import fnmatch
+from itertools import product
+from pathlib import Path
+
+LICENCES = Path(__file__).parent / "licences"
+
+# What is about this repository, and not about a project.
+LEFT_OUT = {
+    *("CHANGELOG.md", "LICENSE", "benchmarks", "bin/bench", "bin/clients", "bin/docs"),
+    *("cookiecutter.json", "copier.yml", "hooks", ".ci/bake"),
+    *(f"requirements/{name}.txt" for name in ["bench", "docs", "library"]),
+}
+# The rest of these folders is about the library alone.
+KEPT = {
+    "docs": {"how-it-works.md", "running.md", "serving.md"},
+    "tests": {
+        *("__init__.py", "programs.py", "test_bin.py", "test_layers.py", "test_postgres.py"),
+        "test_settings.py",
+    },
+}
+
+# Where the lines that name the sample are all that there is to cut.
+SAMPLE_LINES = [
+    *(".ci/run", ".dockerignore", "Dockerfile", "config/demo.py", "config/settings.py"),
+    *("config/urls.py", "pyproject.toml"),
+]
+
+PYTHON = ".venv/bin/python manage"
+FIRST_STEPS = """\
+`.venv/bin/python manage.py startapp papers` makes an app. Name it in `INSTALLED_APPS`, in
+`config/settings.py`. Each block of Python goes to the end of the file that is named above it, and
+what it imports to the head of that file.
+
+"""
+
+
+def git(*arguments: str, check: bool = True) -> str:
+    """What git prints about this repository, and not about one whose hook runs this."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    command = ["git", *arguments]
+    result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=check)
+    return os.fsdecode(result.stdout)
+
+
+def tracked() -> list[Path]:
+    """What git tracks, so that no secret and no data of this checkout go along."""
+    if Path(".git").exists():
+        paths = [Path(name) for name in git("ls-files", "-z").split("\0") if name]
+        return [path for path in paths if path.is_file()]
+    # An archive has nothing else, unless somebody worked in what was unpacked.
+    ignored = [line.strip("/") for line in Path(".gitignore").read_text().splitlines()]
+    return [
+        path
+        for path in Path().rglob("*")
+        if path.is_file()
+        and not any(fnmatch(part, name) for part in path.parts for name in ignored)
+    ]
+
+
+def belongs(path: Path) -> bool:
+    parents = {str(parent) for parent in [path, *path.parents]}
+    kept = KEPT.get(path.parts[0])
+    return LEFT_OUT.isdisjoint(parents) and (kept is None or path.name in kept)
+
+
+def personalise(answers: dict) -> None:
+    """Give what `belongs` the name that was asked for, and leave out what was not."""
+    rename(answers)
+    leave_out_the_library_s_own()
+    write_the_licence(answers["license"], answers["author"])
+    write_the_readme(answers)
+    if not answers["sample"]:
+        leave_out_the_sample()
+    unlink_what_is_not_there()
+
+
+def change(path: str, old: str, new: str, times: int = 1) -> None:
+    text = Path(path).read_text(encoding="utf-8")
+    if (found := text.count(old)) != times:
+        sys.exit(f"{path} has {old!r} {found} times, and not {times}: mend hooks/project.py.")
+    Path(path).write_text(text.replace(old, new), encoding="utf-8")
+
+
+def cut(path: str, pattern: str, new: str = "") -> None:
+    """Cut what matches; a dot is any character, and ^ begins a line."""
+    text = Path(path).read_text(encoding="utf-8")
+    text, found = re.subn(pattern, new, text, flags=re.DOTALL | re.MULTILINE)
+    if not found:
+        sys.exit(f"{path} has nothing like {pattern!r}: mend hooks/project.py.")
+    Path(path).write_text(text, encoding="utf-8")
+
+
+def rename(answers: dict) -> None:
+    slug, name, description = (
+        html.escape(answers[key], quote=False)
+        for key in ["project_slug", "project_name", "description"]
+    )
+    change("docker-compose.yml", "name: lo-storage\n", f"name: {slug}\n")
+    change("docker-compose.yml", "image: lo-storage\n", f"image: {slug}\n", times=2)
+    change("docker-compose.yml", "lo_storage", slug.replace("-", "_"), times=3)
+    change("templates/base.html", "– Invoices</title>", f"– {name}</title>")
+    change("templates/base.html", "  Invoices\n      </a>", f"  {name}\n      </a>")
+    change("templates/home.html", "<h1>Invoices</h1>", f"<h1>{name}</h1>")
+    ours = "Files that obey the transaction of the row that names them."
+    change("templates/home.html", ours, description)
+    cut("pyproject.toml", r"^\[build-system\].*?(?=^# Locked by)")
+    change("pyproject.toml", "# Locked by", f"{metadata(answers)}\n# Locked by")
+
+
+def metadata(answers: dict) -> str:
+    licence = answers["license"]
+    about = {
+        "name": answers["project_slug"],
+        "version": "0.1.0",
+        "description": answers["description"],
+        "readme": "README.md",
+        "license": "LicenseRef-Proprietary" if licence == "Proprietary" else licence,
+        "license-files": ["LICENSE", "lo_storage/LICENSE"],
+        "requires-python": ">=3.12",
+    }
+    # Strings and lists of JSON are those of TOML.
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in about.items()]
+    author = json.dumps(answers["author"], ensure_ascii=False)
+    return "".join(["[project]\n", *lines, f"authors = [{{ name = {author} }}]\n"])
+
+
+def leave_out_the_library_s_own() -> None:
+    for group in ["docs", "bench", "# What a project that is made from this repository.*?library"]:
+        cut("pyproject.toml", rf"^{group} = \[\n.*?^\]\n")
+    cut("pyproject.toml", r"^\[tool\.check-wheel-contents\].*?(?=^\[)")
+    # The largest set of packages is that of the tests.
+    for path in [".ci/run", ".github/workflows/tests.yml", ".gitlab-ci.yml", "bin/test"]:
+        cut(path, r"(bin/setup |requirements/)library\b", r"\1test")
+    change(".pre-commit-config.yaml", "bin/setup library", "bin/setup test")
+    change("bin/lock", "largest=library\n", "largest=test\n")
+    change("bin/lock", "in site demo docs test bench;", "in site demo;")
+    change("bin/setup", '"site demo docs test library"', '"site demo test"')
+    change("bin/setup", '"demo test library"', '"demo test"')
+    cut("bin/setup", r"^    docs \| test\)[^\n]*\n")
+    change("tests/test_bin.py", '"site", "demo", "docs", "test", "bench"', '"site", "demo", "test"')
+    cut(".gitignore", r"^/\.(bench|docs)/\n")
+    cut(".ci/run", r"^        tests/test_copy_in.py\n")
+    cut(".ci/run", r"^template\(\).*?^}\n\n")
+    for path in [".ci/run", ".github/workflows/tests.yml", ".gitlab-ci.yml"]:
+        cut(path, r"\btemplate(, | \| | )(?=all-tests)")
+    cut(".ci/run", r'^    # With older ones than are supported[^\n]*\n    COPY_IN="[^"]*" ', "    ")
+
+
+def write_the_licence(licence: str, author: str) -> None:
+    holder = f"{datetime.date.today().year} {author}"
+    if licence == "Proprietary":
+        text = f"Copyright (c) {holder}. All rights reserved.\n\n"
+        text += "lo_storage/ has a licence of its own: lo_storage/LICENSE.\n"
+    elif licence == "MIT":
+        text = Path("lo_storage/LICENSE").read_text(encoding="utf-8")
+        text, found = re.subn("Copyright .*", lambda _: f"Copyright (c) {holder}", text)
+        if found != 1:
+            sys.exit("lo_storage/LICENSE has no line of its copyright: mend hooks/project.py.")
+    else:
+        text = (LICENCES / f"{licence}.txt").read_text(encoding="utf-8")
+        text = text.replace("YEAR HOLDER", holder)
+    Path("LICENSE").write_text(text, encoding="utf-8")
+
+
+def sections(path: str) -> dict[str, str]:
+    """Return what stands below each heading of the second level."""
+    _, *parts = re.split(r"^## (.+)\n", Path(path).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def write_the_readme(answers: dict) -> None:
+    """The project's own, of parts of ours."""
+    ours = sections("README.md")
+    parts = ["A tour of five minutes", "A model", "A view"] if answers["sample"] else []
+    Path("README.md").write_text(
+        f"# {answers['project_name']}\n\n{answers['description']}\n\n"
+        + "".join(f"## {part}\n{ours[part]}" for part in ["Two commands", *parts])
+        + ("" if answers["sample"] else f"## A model with a file\n\n{first_model()}")
+        + "".join(f"## {part}\n{ours[part]}" for part in ["Settings", "Where things are"]),
+        encoding="utf-8",
+    )
+    if not answers["sample"]:
+        change("README.md", "the site with sample data, on", "the site, on")
+    owasp = ", [OWASP's lists, point by point](docs/safety.md)"
+    change("README.md", owasp, "", times=int(answers["sample"]))
+    cut("README.md", r"^benchmarks/[^\n]*\n")
+    cut("README.md", r"^docs/( +)[^\n]*\n", r"docs/\1how files are kept, served and backed up\n")
+    cut("README.md", r"^bin/( +)[^\n]*\n", r"bin/\1demo, test, setup, and lock for new versions\n")
+    licence = {"Proprietary": "All rights reserved"}.get(answers["license"], answers["license"])
+    cut(
+        "README.md",
+        r"^MIT licence\..*",
+        f"{licence}: see [LICENSE](LICENSE). `lo_storage/`, with which this project began, has\n"
+        "[a licence of its own](lo_storage/LICENSE).\n",
+    )
+
+
+def first_model() -> str:
+    """The steps of the library's README that follow once it is installed."""
+    steps = sections("lo_storage/README.md")["What to copy, and which lines to add"]
+    found = re.search(r"^3\. .*", steps, re.DOTALL | re.MULTILINE)
+    if not found:
+        sys.exit("lo_storage/README.md has no third step: mend hooks/project.py.")
+    text = re.sub(r"^(\d)\. ", lambda step: f"{int(step[1]) - 2}. ", found[0], flags=re.MULTILINE)
+    return FIRST_STEPS + text.replace("mysite/", "config/").replace("python manage", PYTHON)
+
+
+def leave_out_the_sample() -> None:
+    for folder in [folder for folder in Path().rglob("invoices") if folder.is_dir()]:
+        shutil.rmtree(folder)
+    Path("tests/programs.py").unlink()  # which only journeys of the sample need
+    lines = r"(?:^[^\n]*(?:invoice|INVOICE)[^\n]*\n)+"
+    for path in SAMPLE_LINES:
+        cut(path, rf"(?<=\n\n){lines}\n|{lines}")
+    cut("README.md", r"^invoices/[^\n]*\n")
+    change("config/urls.py", "import include, path", "import path")
+    # Nothing else makes PDFs.
+    cut("pyproject.toml", r'^  "fpdf2",\n')
+    for name, package in product(["demo", "test"], ["defusedxml", "fonttools", "fpdf2"]):
+        cut(f"requirements/{name}.txt", rf"^{package}==[^\n]*\n")
+
+
+def unlink_what_is_not_there() -> None:
+    """Leave the words of a link to a file that does not go along."""
+    for page in Path().rglob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        links = re.findall(r"(\[([^\]]+)\]\((?![a-z]+:|#)([^)#]+)[^)]*\))", text)
+        for link, words, target in links:
+            if not (page.parent / target).exists():
+                text = text.replace(link, words)
+        page.write_text(text, encoding="utf-8")
