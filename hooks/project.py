@@ -20,12 +20,13 @@ LICENCES = Path(__file__).parent / "licences"
 # What is about this repository, and not about a project.
 LEFT_OUT = {
     *("CHANGELOG.md", "LICENSE", "benchmarks", "bin/bench", "bin/clients", "bin/docs"),
-    *("cookiecutter.json", "copier.yml", "hooks", ".ci/bake"),
+    *("bin/pictures",),
+    *("cookiecutter.json", "hooks", ".ci/bake"),
     *(f"requirements/{name}.txt" for name in ["bench", "docs", "library"]),
 }
 # The rest of these folders is about the library alone.
 KEPT = {
-    "docs": {"how-it-works.md", "running.md", "serving.md"},
+    "docs": {"backups.md", "checks.md", "how-it-works.md", "replicas.md", "running.md"},
     "tests": {
         *("__init__.py", "programs.py", "test_bin.py", "test_layers.py", "test_postgres.py"),
         "test_settings.py",
@@ -152,7 +153,7 @@ def leave_out_the_library_s_own() -> None:
     cut("bin/setup", r"^    docs \| test\)[^\n]*\n")
     change("tests/test_bin.py", '"site", "demo", "docs", "test", "bench"', '"site", "demo", "test"')
     cut(".gitignore", r"^/\.(bench|docs)/\n")
-    cut(".ci/run", r"^        tests/test_copy_in.py\n")
+    cut(".ci/run", r"^    # Which a project that is made from this repository.*?^    done\n")
     cut(".ci/run", r"^template\(\).*?^}\n\n")
     for path in [".ci/run", ".github/workflows/tests.yml", ".gitlab-ci.yml"]:
         cut(path, r"\btemplate(, | \| | )(?=all-tests)")
@@ -194,11 +195,13 @@ def write_the_readme(answers: dict) -> None:
     )
     if not answers["sample"]:
         change("README.md", "the site with sample data, on", "the site, on")
-    owasp = ", [OWASP's lists, point by point](docs/safety.md)"
-    change("README.md", owasp, "", times=int(answers["sample"]))
     cut("README.md", r"^benchmarks/[^\n]*\n")
-    cut("README.md", r"^docs/( +)[^\n]*\n", r"docs/\1how files are kept, served and backed up\n")
-    cut("README.md", r"^bin/( +)[^\n]*\n", r"bin/\1demo, test, setup, and lock for new versions\n")
+    cut("README.md", r"^docs/( +)[^\n]*\n", r"docs/\1how files are kept, backed up and restored\n")
+    cut(
+        "README.md",
+        r"^bin/( +)[^\n]*\n",
+        r"bin/\1demo, test, setup; lock and update for what is newer\n",
+    )
     licence = {"Proprietary": "All rights reserved"}.get(answers["license"], answers["license"])
     cut(
         "README.md",
@@ -234,11 +237,19 @@ def leave_out_the_sample() -> None:
 
 
 def unlink_what_is_not_there() -> None:
-    """Leave the words of a link to a file that does not go along."""
+    """Of a link to a file that does not go along leave the words, and of a mere hint nothing."""
+    link = r"\[([^\]]+)\]\((?![a-z]+:|#)([^)#]+)[^)]*\)"
+
     for page in Path().rglob("*.md"):
+
+        def dead(target: str, page: Path = page) -> bool:
+            return not (page.parent / target).exists()
+
+        def hint(match: re.Match) -> str:
+            alive = [found[0] for found in re.finditer(link, match[0]) if not dead(found[2])]
+            return f" ({', '.join(alive)})" if alive else ""
+
         text = page.read_text(encoding="utf-8")
-        links = re.findall(r"(\[([^\]]+)\]\((?![a-z]+:|#)([^)#]+)[^)]*\))", text)
-        for link, words, target in links:
-            if not (page.parent / target).exists():
-                text = text.replace(link, words)
+        text = re.sub(rf"\s\({link}(?:, {link})*\)", hint, text)
+        text = re.sub(link, lambda found: found[1] if dead(found[2]) else found[0], text)
         page.write_text(text, encoding="utf-8")
