@@ -147,7 +147,11 @@ def test_what_both_have_changed_is_marked_and_nothing_is_lost(template, make, gi
 
     edit(template / "lo_storage/apps.py", "class LoStorageConfig", "class MendedConfig")
     (template / "lo_storage" / "checks.py").unlink()
-    edit(template / "cookiecutter.json", '  "sample"', '  "colour": ["blue", "red"],\n  "sample"')
+    edit(
+        template / "cookiecutter.json",
+        '  "sample": true',
+        '  "colour": ["blue", "red"],\n  "sample": true',
+    )
     commit(git, template, "Mend")
     printed = run(project, "sh", "bin/update", given="2\n", code=1)
 
