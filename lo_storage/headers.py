@@ -6,7 +6,7 @@ the content; only types that cannot run are shown in the browser, the others are
 
 import re
 from base64 import b64encode
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from unicodedata import combining, normalize
 from urllib.parse import quote
@@ -73,6 +73,8 @@ def describe(
     if entry.sha256 is not None:  # RFC 9530, section 3.
         sha256 = b64encode(bytes.fromhex(entry.sha256)).decode()
         digest = {"Repr-Digest": f"sha-256=:{sha256}:"}
+    # By this clock: what the database has may lie ahead of it (RFC 9110, section 8.8.2.1).
+    modified = min(entry.modified_at, datetime.now(UTC)).astimezone(UTC)
     return {
         "Content-Type": shown or "application/octet-stream",
         "Content-Disposition": _disposition(
@@ -82,7 +84,7 @@ def describe(
         **digest,
         "Accept-Ranges": "bytes",
         "ETag": etag(entry),
-        "Last-Modified": format_datetime(entry.modified_at.astimezone(UTC), usegmt=True),
+        "Last-Modified": format_datetime(modified, usegmt=True),
         "Cache-Control": cache_control,
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-origin",
@@ -91,11 +93,7 @@ def describe(
 
 
 def without_content(described: dict[str, str]) -> dict[str, str]:
-    """Return the headers of an answer that has no content, and speaks of the file all the same.
-
-    A 304 with another policy would change that of the content in the cache (RFC 9111, section 3.2),
-    and metadata of the content is not to be in it (RFC 9110, section 15.4.5).
-    """
+    """Return the headers of a refusal: it has no content, and speaks of the file all the same."""
     of_content = {"Content-Type", "Content-Disposition", "Repr-Digest"}
     return {name: value for name, value in described.items() if name not in of_content}
 

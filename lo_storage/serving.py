@@ -58,7 +58,8 @@ def answer(
     empty = {**without_content(described), "Content-Length": "0"}
     match conditions.unmet(asked, etag, modified):
         case 304:
-            return Answer(304, without_content(described), [])
+            # All of them, by which a cache mends what it has: RFC 9111, section 3.2.
+            return Answer(304, described, [])
         case 412:
             return Answer(412, empty, [])
     whole = Answer(200, {**described, "Content-Length": str(entry.size)}, [(0, entry.size)])

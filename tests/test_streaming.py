@@ -3,8 +3,8 @@
 import os
 import subprocess
 import tempfile
-from contextlib import ExitStack, contextmanager
-from http.client import IncompleteRead
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPConnection, IncompleteRead
 from pathlib import Path
 
 import pytest
@@ -104,6 +104,33 @@ def test_a_reader_who_waits_holds_no_transaction_and_one_who_goes_nothing(site, 
         lambda seen: all(count <= limit for count, limit in zip(seen, limits, strict=True)),
         seconds=1,
     )
+
+
+def test_each_answer_ends_where_the_next_one_begins(site, stored):
+    content = os.urandom(700_000)
+    name = stored(content)
+    with closing(HTTPConnection(*site.address, timeout=30)) as connection:
+        for method, headers, status, length in [
+            ("HEAD", {}, 200, 700_000),
+            ("GET", {"Range": "bytes=5-9"}, 206, 5),
+            ("GET", {"If-None-Match": "*"}, 304, None),
+            ("HEAD", {"If-None-Match": "*"}, 304, None),
+            ("GET", {"If-Match": '"other"'}, 412, 0),
+            ("HEAD", {"If-Match": '"other"'}, 412, 0),
+            ("GET", {"Range": "bytes=700000-"}, 416, 0),
+            ("GET", {"Range": "bytes=0-9,20-29"}, 206, ...),
+            ("POST", {}, 405, ...),
+            ("GET", {}, 200, 700_000),
+        ]:
+            connection.request(method, f"/{name}", headers=headers)
+            response = connection.getresponse()
+            assert response.status == status
+            if length is not ...:
+                sent = response.getheader("Content-Length")
+                assert sent == (None if length is None else str(length))
+                assert response.getheader("Transfer-Encoding") is None
+            got = response.read()
+        assert got == content
 
 
 @pytest.mark.parametrize("change", ["overwritten", "deleted"])

@@ -1,6 +1,7 @@
 import hashlib
 import mimetypes
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
 import pytest
@@ -28,6 +29,13 @@ def test_all_of_them():
         "Cross-Origin-Resource-Policy": "same-origin",
         "Content-Security-Policy": "default-src 'none'; frame-ancestors 'self'; sandbox",
     }
+
+
+def test_no_file_was_modified_in_the_future():
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    headers = describe(an_entry("16418.pdf")._replace(modified_at=ahead))
+    modified = parsedate_to_datetime(headers["Last-Modified"])
+    assert ahead - timedelta(hours=1, minutes=1) < modified <= datetime.now(UTC)
 
 
 def test_no_digest_where_the_checksum_is_not_known():

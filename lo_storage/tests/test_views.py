@@ -167,6 +167,10 @@ def test_a_number_given_again_after_a_restore_has_another_validator(serve):
     assert serve(headers={"If-None-Match": before}).status_code == 200
 
 
+# RFC 9110, section 5.6.7: they are read all the same.
+OBSOLETE = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"]
+
+
 def test_conditions(serve):
     validator = etag(entry())
     date = format_datetime(entry().modified_at, usegmt=True)
@@ -178,18 +182,26 @@ def test_conditions(serve):
         ("If-Match", validator, 200),
         ("If-Match", '"other"', 412),
         ("If-Modified-Since", date, 304),
+        *(("If-Modified-Since", entry().modified_at.strftime(form), 304) for form in OBSOLETE),
         ("If-Unmodified-Since", "Tue, 01 Jan 1980 00:00:00 GMT", 412),
     ]:
         response = serve(headers={header: value})
         assert (header, value, response.status_code) == (header, value, status)
 
 
-def test_what_has_no_content_has_the_headers_of_the_file_but_none_of_its_content(serve):
+def test_what_has_not_changed_has_all_headers_but_the_length(serve):
+    whole = dict(serve().headers)
+    del whole["Content-Length"]
+    response = serve(headers={"If-None-Match": "*"})
+    assert (response.status_code, body(response)) == (304, b"")
+    assert dict(response.headers) == whole
+
+
+def test_a_refusal_has_the_headers_of_the_file_but_none_of_its_content(serve):
     whole = dict(serve().headers)
     for name in ("Content-Type", "Content-Disposition", "Content-Length", "Repr-Digest"):
         del whole[name]
     for status, headers, more in [
-        (304, {"If-None-Match": "*"}, {}),
         (412, {"If-Match": '"other"'}, {"Content-Length": "0"}),
         (416, {"Range": "bytes=10-"}, {"Content-Length": "0", "Content-Range": "bytes */10"}),
     ]:
