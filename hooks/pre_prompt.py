@@ -14,6 +14,8 @@ TEMPLATE = Path("{{cookiecutter.project_slug|checked}}")
 for path in filter(belongs, tracked()):
     (TEMPLATE / path).parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(path, TEMPLATE / path)
+    if path.read_bytes().startswith(b"#!"):  # Python unpacks an archive without the modes.
+        (TEMPLATE / path).chmod(0o755)
 
 # What bin/update of the project will start from.
 if Path(".git").exists() and (commit := git("rev-parse", "-q", "--verify", "HEAD", check=False)):

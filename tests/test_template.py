@@ -310,6 +310,9 @@ def test_it_can_be_made_from(address, checkout, config, made, git, tmp_path):
     # Where it is from, and the commit, which no archive has
     assert (b"_commit" in these[".cookiecutter.json"]) == (address != "zip")
     assert these | {".cookiecutter.json": b""} == other | {".cookiecutter.json": b""}
+    assert all(
+        os.access(tmp_path / "pere-noel" / "bin" / name, os.X_OK) for name in ("demo", "test")
+    )
 
 
 def test_what_somebody_did_in_an_unpacked_archive_does_not_go_along(
