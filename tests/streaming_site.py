@@ -1,4 +1,4 @@
-"""A site of one view, for the web servers that tests start; `SITE` has its settings as JSON."""
+"""A site of two views of a file, for the web servers that tests start; `SITE` has its settings as JSON."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import django
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
+from django.db import transaction
 from django.shortcuts import get_object_or_404
 from django.urls import path
 
@@ -20,7 +21,7 @@ settings.configure(
 django.setup()
 
 from lo_storage.models import LargeObject  # noqa: E402  # after setup()
-from lo_storage.views import db_serve  # noqa: E402  # after setup()
+from lo_storage.views import adb_serve, db_serve  # noqa: E402  # after setup()
 
 
 def view(request, filename):
@@ -29,5 +30,12 @@ def view(request, filename):
     return db_serve(request, filename)
 
 
-urlpatterns = [path("<path:filename>", view)]
+# Django asks it of an async view.
+@transaction.non_atomic_requests(using="default")
+@transaction.non_atomic_requests(using="files")
+async def async_view(request, filename):
+    return await adb_serve(request, filename)
+
+
+urlpatterns = [path("async/<path:filename>", async_view), path("<path:filename>", view)]
 wsgi, asgi = WSGIHandler(), ASGIHandler()

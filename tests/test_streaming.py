@@ -133,6 +133,17 @@ def test_each_answer_ends_where_the_next_one_begins(site, stored):
         assert got == content
 
 
+def test_an_async_view_serves_as_well(site, stored, server):
+    content = os.urandom(3 * MiB)
+    name = stored(content)
+    with sessions_of(server) as sessions:
+        with site.get(f"async/{name}") as response:
+            assert response.read(10) == content[:10]
+            eventually(sessions, at_rest)
+            assert response.read() == content[10:]
+        eventually(sessions, lambda seen: len(seen) <= site.may_keep, seconds=1)
+
+
 @pytest.mark.parametrize("change", ["overwritten", "deleted"])
 def test_a_file_that_changes_is_cut_and_comes_whole_when_the_client_resumes(
     site, stored, server, change

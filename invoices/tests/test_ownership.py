@@ -18,9 +18,9 @@ pytestmark = pytest.mark.django_db
 MISSING = ["1.pdf", "4294967296.pdf", "x", "{loid}", "{loid}.txt", "+{name}", "0{name}", "{name} "]
 
 
-def answer(client, path):
+def answer(client, path, **headers):
     """Everything that the answer tells, but the secret of the form to sign out, always another."""
-    response = client.get(path)
+    response = client.get(path, headers=headers)
     body = re.sub(rb'(?<=name="csrfmiddlewaretoken" value=")\w+', b"", response.content)
     return response.status_code, body, dict(response.headers)
 
@@ -36,6 +36,8 @@ def test_another_persons_file_and_a_missing_one_get_the_same_answer(
         missing = missing.format(name=name, loid=name.split(".")[0])
         assert answer(client, f"/file/{missing}") == theirs
     assert answer(client, f"/file/{name}?download") == theirs
+    for headers in [{"Range": "bytes=0-3"}, {"If-None-Match": "*"}, {"If-Match": '"a"'}]:
+        assert answer(client, f"/file/{name}", **headers) == theirs
 
 
 def test_another_persons_file_costs_the_same_statements_as_a_missing_one(

@@ -497,12 +497,10 @@ class TestDjangoSeesALongRead:
         assert float(query["time"]) >= 0
 
     def test_as_an_error_of_django_s(self, file):
-        with connection.cursor() as cursor:
-            cursor.execute("set local statement_timeout = 1")
         with pytest.raises(OperationalError, match="statement timeout"), transaction.atomic():
+            with connection.cursor() as cursor:  # until the savepoint ends
+                cursor.execute("set local statement_timeout = 1")
             file.read()
-        with connection.cursor() as cursor:
-            cursor.execute("set local statement_timeout = 0")
         assert len(file.read()) == 16 * PIECE
 
     def test_in_a_broken_transaction(self, file):

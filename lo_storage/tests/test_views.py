@@ -326,7 +326,7 @@ def test_asgi_streams_piece_by_piece(save):
 
 
 def test_a_slow_reader_keeps_no_connection_of_a_pool(save, another_alias):
-    another_alias("pooled", pool={"min_size": 1, "max_size": 1, "timeout": 1})
+    another_alias("pooled", pool={"min_size": 1, "max_size": 1})
     entry = db_file_storage.entry(save(bytes(1_500_000), "x.bin"))
     stream = pieces("pooled", entry, [(0, entry.size)])
     for size in (528_384, 520_192, 451_424):
@@ -335,7 +335,7 @@ def test_a_slow_reader_keeps_no_connection_of_a_pool(save, another_alias):
 
 
 def test_a_slow_reader_of_a_small_file_keeps_no_connection_of_a_pool(save, another_alias):
-    another_alias("pooled", pool={"min_size": 1, "max_size": 1, "timeout": 1})
+    another_alias("pooled", pool={"min_size": 1, "max_size": 1})
     storage = DbFileStorage(alias="pooled")
     stream = iter(db_serve(RequestFactory().get("/"), save(CONTENT), storage=storage))
     assert next(stream) == CONTENT
