@@ -16,7 +16,7 @@ from lo_storage.tests.models import Document
 
 ALIAS = "thrown_away"
 # What a process has written survives it without fsync, too: no test here cuts the power.
-OPTIONS = "-c fsync=off -c min_wal_size=32MB -c max_prepared_transactions=2"
+OPTIONS = "-c fsync=off -c min_wal_size=32MB -c max_prepared_transactions=2 -c wal_level=logical"
 
 
 class Server:
