@@ -1,4 +1,4 @@
-"""A site of two views of a file, for the web servers that tests start; `SITE` has its settings as JSON."""
+"""A site of two views, for the web servers that tests start; `SITE` has its settings as JSON."""
 
 import json
 import os
