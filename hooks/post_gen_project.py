@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -13,12 +14,17 @@ from project import personalise  # noqa: E402
 personalise(answers)
 
 # For bin/update: of which commit of which template this is (a zip has none), and the answers.
-address = os.environ.get("TEMPLATE") or answers["_template"]
-if (local := Path(os.environ.get("PWD", ""), address)).exists():
-    address = str(local.resolve())
-origin = {"_template": address} | {k: v for k, v in answers.items() if k == "_commit"}
+address = os.environ.get("TEMPLATE", "")
+if not address:
+    local = Path(os.environ.get("PWD", ""), answers["_template"])
+    address = str(local.resolve()) if local.exists() else answers.get("_origin")
+source = {
+    # No password, nor a token
+    "_template": re.sub("^(https?://)[^/@]*@", r"\1", address or answers["_template"]),
+    "_commit": answers.get("_commit", ""),
+}
 answers = {key: value for key, value in answers.items() if not key.startswith("_")}
 Path(".cookiecutter.json").write_text(
-    json.dumps({"cookiecutter": origin | answers}, indent=2, ensure_ascii=False) + "\n",
+    json.dumps({"cookiecutter": source | answers}, indent=2, ensure_ascii=False) + "\n",
     encoding="utf-8",
 )

@@ -18,7 +18,11 @@ for path in filter(belongs, tracked()):
         (TEMPLATE / path).chmod(0o755)
 
 # What bin/update of the project will start from.
-if Path(".git").exists() and (commit := git("rev-parse", "-q", "--verify", "HEAD", check=False)):
+if Path(".git").exists():
+    source = {
+        "_commit": git("rev-parse", "-q", "--verify", "HEAD", check=False).strip(),
+        "_origin": git("config", "remote.origin.url", check=False).strip(),
+    }
     options = Path("cookiecutter.json")
     known = json.loads(options.read_text(encoding="utf-8"))
-    options.write_text(json.dumps(known | {"_commit": commit.strip()}), encoding="utf-8")
+    options.write_text(json.dumps(known | source), encoding="utf-8")

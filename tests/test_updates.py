@@ -73,7 +73,10 @@ def template(git, tmp_path):
 def make(git, tmp_path, monkeypatch):
     """A function that makes a project by cookiecutter and commits it as it came."""
     config = tmp_path / "cookiecutter.yaml"
-    config.write_text(f'cookiecutters_dir: "{tmp_path}/c"\nreplay_dir: "{tmp_path}/r"\n')
+    config.write_text(
+        f'cookiecutters_dir: "{tmp_path}/c"\nreplay_dir: "{tmp_path}/r"\n'
+        f'abbreviations: {{mine: "git+file://{tmp_path}/{{0}}"}}\n'
+    )
     monkeypatch.setenv("COOKIECUTTER_CONFIG", str(config))
     programs = str(Path(sys.executable).parent)
     monkeypatch.setenv("PATH", os.pathsep.join([programs, os.environ["PATH"]]))
@@ -136,12 +139,12 @@ def test_what_both_have_changed_is_marked_and_nothing_is_lost(template, make, gi
     project = make("template.zip", tmp_path / "all", sample="no")  # a part of a repository
     assert "does not say of which _commit" in run(project, "bin/update", code=1)
 
-    address = f"git+{template.as_uri()}"
+    address = template.as_uri()
     head = git(template, "rev-parse", "HEAD").strip()
     edit(
         project / ".cookiecutter.json",
-        f'"_template": "{tmp_path}/template.zip",',
-        f'"_template": "{address}",\n    "_commit": "{head}",',
+        f'"{tmp_path}/template.zip",\n    "_commit": ""',
+        f'"{address}",\n    "_commit": "{head}"',
     )
     edit(project / "lo_storage/apps.py", "class LoStorageConfig", "class OwnConfig")
     edit(project / "lo_storage/checks.py", "E001, that", "Of my own. E001, that")
@@ -172,7 +175,11 @@ def test_what_both_have_changed_is_marked_and_nothing_is_lost(template, make, gi
     assert known(project)["_template"] == address
 
 
-def test_a_project_knows_the_address_it_was_made_from(template, make, git):
-    project = make(f"git+{template.as_uri()}")
-    assert known(project)["_template"] == f"git+{template.as_uri()}"
+def test_a_project_knows_where_it_is_from_and_no_password(template, make, git, monkeypatch):
+    project = make("mine:template")  # as gh:somebody/template
+    assert known(project)["_template"] == f"file://{template}"
     assert known(project)["_commit"] == git(template, "rev-parse", "HEAD").strip()
+
+    shutil.rmtree(project)
+    monkeypatch.setenv("TEMPLATE", "https://me:secret@example.com/me/template.git")
+    assert known(make("template"))["_template"] == "https://example.com/me/template.git"
