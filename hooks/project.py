@@ -155,6 +155,7 @@ def leave_out_the_library_s_own() -> None:
     cut(".gitignore", r"^/\.(bench|docs)/\n")
     cut(".ci/run", r"^    # Which a project that is made from this repository.*?^    done\n")
     cut(".ci/run", r"^template\(\).*?^}\n\n")
+    cut(".ci/run", r'^    echo "== the pictures.*?the tutorial"\n')
     for path in [".ci/run", ".github/workflows/tests.yml", ".gitlab-ci.yml"]:
         cut(path, r"\btemplate(, | \| | )(?=all-tests)")
     cut(".ci/run", r'^    # With older ones than are supported[^\n]*\n    COPY_IN="[^"]*" ', "    ")
