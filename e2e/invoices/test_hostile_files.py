@@ -207,7 +207,7 @@ def test_a_page_that_includes_what_it_should_not_runs_it(page, neighbour):
 def test_no_page_can_be_made_to_include_a_file_as_code(alices_page, alice, invoice_of):
     page = alices_page
     page.goto("/")
-    for name in ["code.js", "code.txt", "code.pdf", "code.png", "code"]:
+    for name in ["code.js", "code.txt", "code.pdf", "code.png", "code.mp4", "code"]:
         script = invoice_of(alice, SCRIPT_AND_PDF.encode(), name).data.url
         style = invoice_of(alice, STYLE_AND_PDF.encode(), name).data.url
         for way in WAYS:

@@ -138,6 +138,18 @@ def test_a_range_that_spans_pieces():
     assert body(db_serve(request, name)) == data[1000:4_000_001]
 
 
+def test_a_range_beyond_what_32_bits_count():
+    name = db_file_storage.save("x.bin", ContentFile(b"begin"))
+    with DbFileIO(db_file_storage.entry(name).loid, "r+b") as file:
+        file.seek(5 * 1024**3)
+        file.write(b"end")
+    headers = {"Range": f"bytes={2**32 - 1}-{2**32},-4"}
+    response = db_serve(RequestFactory().get("/", headers=headers), name)
+    (first, second) = body(response).split(b"Content-Range: ")[1:]
+    assert first.startswith(b"bytes 4294967295-4294967296/5368709123\r\n\r\n\0\0\r\n--")
+    assert second.startswith(b"bytes 5368709119-5368709122/5368709123\r\n\r\n\0end\r\n--")
+
+
 def test_if_range(serve):
     validator = etag(entry())
     date = format_datetime(entry().modified_at, usegmt=True)
