@@ -151,6 +151,11 @@ class Project:
                 return ""  # see serving()
             case ["python", "manage.py", *arguments]:
                 return self.manage(*arguments)
+            case ["pip", *_]:
+                return ""  # see environment()
+            case ["pytest", *arguments, "lo_storage/tests"]:
+                # The rest run in this repository, too, and these ask who we are.
+                return self.run("-m", "pytest", *arguments, "lo_storage/tests/test_privileges.py")
             case ["sed", *_]:
                 subprocess.run(command, shell=True, cwd=self.folder, check=True)
                 return ""

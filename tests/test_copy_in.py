@@ -23,7 +23,11 @@ def python(request):
     return environment(
         request.config.cache.mkdir(f"django-{request.param}"),
         f"django=={request.param}.*",
-        "psycopg[binary]",
+        "psycopg[binary,pool]",
+        "hypothesis",
+        "pillow",
+        "pytest",
+        "pytest-django",
     )
 
 

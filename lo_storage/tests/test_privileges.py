@@ -17,10 +17,12 @@ WRITING = ["r+b", "wb", "w+b", "ab", "a+b"]
 
 
 @pytest.fixture(scope="module")
-def guest(django_db_setup):
+def guest(django_db_setup, django_db_blocker):
     """A role that our own may become."""
     name = f"{connection.settings_dict['NAME']}_guest"
-    user = connection.get_connection_params()["user"]
+    with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
+        cursor.execute("select current_user")
+        (user,) = cursor.fetchone()
     with administrator(connection.settings_dict["NAME"]) as session:
         session.execute(f"create role {name}")
         session.execute(f'grant {name} to "{user}"')
