@@ -9,44 +9,54 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parent.parent
-WORKFLOW = ROOT / ".github" / "workflows" / "tests.yml"
-GITLAB = ROOT / ".gitlab-ci.yml"
+WORKFLOW, GITLAB = ".github/workflows/tests.yml", ".gitlab-ci.yml"
+SCHEMAS = {
+    WORKFLOW: "vendor.github-workflows",
+    GITLAB: "vendor.gitlab-ci",
+    ".github/dependabot.yml": "vendor.dependabot",
+}
 
 
-def run(*command):
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    return result.returncode, result.stdout + result.stderr
+def run(*command, code=0):
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == code, result.stdout + result.stderr
+    return result.stdout + result.stderr
 
 
-@pytest.mark.parametrize(
-    ("schema", "path"),
-    [
-        ("github-workflows", WORKFLOW),
-        ("gitlab-ci", GITLAB),
-        ("dependabot", ROOT / ".github" / "dependabot.yml"),
-    ],
-)
-def test_a_file_is_what_its_reader_says_it_must_be(schema, path):
-    check = [sys.executable, "-m", "check_jsonschema", f"--builtin-schema=vendor.{schema}"]
-    assert run(*check, path) == (0, "ok -- validation done\n")
+def assert_valid(path, folder=ROOT):
+    schema = f"--builtin-schema={SCHEMAS[path]}"
+    run(sys.executable, "-m", "check_jsonschema", schema, folder / path)
 
 
-def test_zizmor_finds_nothing():
+def assert_safe(folder=ROOT):
     zizmor = Path(sys.executable).with_name("zizmor")
-    code, printed = run(zizmor, "--offline", "--pedantic", "--strict-collection", ROOT)
-    assert (code, printed.splitlines()[0]) == (0, "No findings to report. Good job!")
-    for read in (".github/dependabot.yml", ".github/workflows/tests.yml"):
-        assert f"completed {ROOT / read}\n" in printed
+    printed = run(zizmor, "--offline", "--pedantic", "--strict-collection", folder)
+    assert printed.startswith("No findings to report. Good job!\n")
+    for read in (".github/dependabot.yml", WORKFLOW):
+        assert f"completed {folder / read}\n" in printed
 
 
-def test_both_run_every_leg_of_ci_run():
-    code, printed = run(ROOT / ".ci" / "run", "nonsense")
+def assert_complete(folder=ROOT):
+    printed = run(folder / ".ci" / "run", "nonsense", code=2)
     legs = re.findall(r"[a-z-]+", printed.split(", only ")[1].replace(" and ", ", "))
-    github = yaml.safe_load(WORKFLOW.read_text())["jobs"]["tests"]
-    gitlab = yaml.safe_load(GITLAB.read_text())["tests"]
+    github = yaml.safe_load((folder / WORKFLOW).read_text())["jobs"]["tests"]
+    gitlab = yaml.safe_load((folder / GITLAB).read_text())["tests"]
 
-    assert (code, legs) == (2, ["template", "all-tests", "oldest", "newest", "distribution"])
+    assert legs[-4:] == ["all-tests", "oldest", "newest", "distribution"]
     assert github["strategy"]["matrix"] == {"leg": legs}
     assert github["steps"][-1] == {"run": '.ci/run "$LEG"', "env": {"LEG": "${{ matrix.leg }}"}}
     assert gitlab["parallel"]["matrix"] == [{"LEG": legs}]
     assert gitlab["script"] == ['.ci/run "$LEG"']
+
+
+@pytest.mark.parametrize("path", SCHEMAS)
+def test_a_file_is_what_its_reader_says_it_must_be(path):
+    assert_valid(path)
+
+
+def test_zizmor_finds_nothing():
+    assert_safe()
+
+
+def test_both_run_every_leg_of_ci_run():
+    assert_complete()

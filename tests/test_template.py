@@ -17,6 +17,7 @@ from cookiecutter.main import cookiecutter
 
 from hooks.answers import problem
 
+from . import test_ci_files as ci_files
 from .newcomer import Project, steps
 from .programs import database, run_python
 
@@ -152,6 +153,14 @@ def test_it_is_linted_and_formatted(project):
         assert os.access(script, os.X_OK)
         shell = script.read_text().partition("\n")[0].rpartition("/")[2]
         assert run([shell, "-n", script], project) == (0, "")
+
+
+def test_its_continuous_integration_is_valid_safe_and_complete(bakes, made):
+    project = bakes[False, "MIT"]
+    for path in ci_files.SCHEMAS:
+        ci_files.assert_valid(path, project)
+    ci_files.assert_safe(project)
+    ci_files.assert_complete(project)
 
 
 def test_no_link_in_its_pages_is_dead(project):
