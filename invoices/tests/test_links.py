@@ -51,8 +51,8 @@ def test_a_link_needs_no_session_and_tells_nothing_of_the_owner(
     alice, invoice_of, client, django_assert_num_queries
 ):
     address = link(invoice_of(alice, name="rent.pdf"))
-    # The file that it names, what the catalogue has of it, one piece.
-    with django_assert_num_queries(3):
+    # The file that it names, and what the catalogue has of it, with the content of so small a one.
+    with django_assert_num_queries(2):
         response = client.get(address)
         downloaded(response)
     assert not response.cookies
