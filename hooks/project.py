@@ -201,7 +201,7 @@ def write_the_readme(answers: dict) -> None:
     cut(
         "README.md",
         r"^bin/( +)[^\n]*\n",
-        r"bin/\1demo, test, setup; lock takes newer packages, update later changes of the template\n",
+        r"bin/\1demo, test, setup; lock: newer packages; update: later changes of the template\n",
     )
     licence = {"Proprietary": "All rights reserved"}.get(answers["license"], answers["license"])
     cut(
