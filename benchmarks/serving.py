@@ -7,7 +7,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import cache, partial
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -15,8 +16,8 @@ from typing import NamedTuple
 from .contestants import FILES, OLD, OURS, make
 from .facts import FIRST_BYTE, MEMORY, Facts
 from .memory import begin_anew, status
-from .running import Clock, Runs, delete_all, save_big, save_small
-from .stage import ROOT, MiB, Stage
+from .running import Clock, Runs, save_big
+from .stage import ROOT, SMALL, MiB, Stage
 
 FROM_DISK = "FileResponse from disk"
 BY_GUNICORN = "lo_storage by gunicorn"
@@ -34,6 +35,15 @@ class Way(NamedTuple):
     keeper: str
     address: str
     command: str = GUNICORN
+
+    def address_of(self, stage: Stage, size: int) -> str:
+        """Return the address of a file of so many bytes, which is there until the end."""
+        return self.address.format(folder=stage.folder, name=_stored(self.keeper, stage, size))
+
+
+@cache
+def _stored(keeper: str, stage: Stage, size: int) -> str:
+    return save_big(make(keeper, stage.folder), stage, size)
 
 
 WSGI = {
@@ -74,8 +84,7 @@ def web_server(command: str) -> Iterator[WebServer]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         _, port = free.getsockname()
     with subprocess.Popen(
-        [sys.executable, "-m", *command.format(port=port).split()],
-        cwd=ROOT,
+        [sys.executable, "-m", *command.format(port=port).split()], cwd=ROOT
     ) as process:
         try:
             server = WebServer(process, port)
@@ -96,25 +105,18 @@ class Downloads:
 
     @contextmanager
     def runs(self, stage: Stage) -> Iterator[Runs]:
-        keepers = [make(name, stage.folder) for name in {way.keeper for way in self.ways.values()}]
-        small = {keeper.name: save_small(keeper, stage) for keeper in keepers}
-        names = {keeper.name: save_big(keeper, stage, self.size) for keeper in keepers}
+        for way, size in product(self.ways.values(), (SMALL, self.size)):
+            way.address_of(stage, size)
         stage.tidy()
         runs = {}
         with ExitStack() as stack:
             for name, way in self.ways.items():
                 server = stack.enter_context(web_server(way.command))
-                warm, address = (
-                    way.address.format(folder=stage.folder, name=stored[way.keeper])
-                    for stored in (small, names)
-                )
                 # Modules are loaded, and the connection is there.
                 with server.connect() as connection:
-                    _get(connection, warm)
-                runs[name] = partial(self._run, name, server, address)
+                    _get(connection, way.address_of(stage, SMALL))
+                runs[name] = partial(self._run, name, server, way.address_of(stage, self.size))
             yield runs
-        for keeper in keepers:
-            delete_all(keeper, [small[keeper.name], names[keeper.name]])
 
     def _run(self, name: str, server: WebServer, address: str, clock: Clock) -> None:
         before = begin_anew(server.worker)
