@@ -90,7 +90,14 @@ def check_references(**kwargs: Any) -> list[checks.CheckMessage]:
 
 
 def _check_reference(model: Any, constraint: LargeObjectReference) -> tuple[str, str, str] | None:
-    field = {field.name: field for field in model._meta.fields}.get(constraint.field)
+    fields = {field.name: field for field in model._meta.fields}
+    field = fields.get(constraint.field)
+    if field is None:
+        return (
+            "lo_storage.E004",
+            f"{constraint!r} names a field that the model does not have.",
+            f"Use one of: {', '.join(fields)}.",
+        )
     if not isinstance(field, DbFileField | DbImageField):
         return (
             "lo_storage.E004",

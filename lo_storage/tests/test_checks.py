@@ -1,3 +1,6 @@
+import sys
+from importlib import reload
+
 import pytest
 from django.apps import apps
 from django.core import checks
@@ -5,6 +8,7 @@ from django.core.files.storage import FileSystemStorage
 from django.db import connections, models
 from django.test.utils import isolate_apps
 
+import lo_storage
 from lo_storage.checks import (
     check_columns,
     check_databases,
@@ -236,6 +240,20 @@ def test_the_field_of_a_reference(field, expected, paper):
     assert ids(check_references()) == expected
 
 
+def test_a_reference_to_a_field_of_another_name(paper):
+    field = paper(DbFileField())
+    field.model._meta.constraints[0].field = "dta"
+    assert check_references() == [
+        checks.Error(
+            "<LargeObjectReference: field='dta' name='paper_data'> names a field that the model"
+            " does not have.",
+            hint="Use one of: id, data.",
+            obj=field.model,
+            id="lo_storage.E004",
+        )
+    ]
+
+
 @isolate_apps("lo_storage")
 def test_a_reference_on_a_column_of_the_parent_s_table(monkeypatch):
     class Paper(models.Model):
@@ -269,3 +287,9 @@ def test_the_app_is_not_installed(settings):
     assert [message.hint for message in messages] == [
         "Add 'lo_storage' to INSTALLED_APPS and run 'manage.py migrate'."
     ]
+
+
+def test_an_older_python_is_told_so(monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 11, 9))
+    with pytest.raises(ImportError, match="needs Python 3"):
+        reload(lo_storage)
