@@ -148,7 +148,7 @@ def test_what_both_have_changed_is_marked_and_nothing_is_lost(template, make, gi
     )
     edit(project / "lo_storage/apps.py", "class LoStorageConfig", "class OwnConfig")
     edit(project / "lo_storage/checks.py", "E001, that", "Of my own. E001, that")
-    assert "commit your changes first" in run(project, "bin/update", code=1)
+    assert "first commit what is here" in run(project, "bin/update", code=1)
     commit(git, project, "Edits")
 
     edit(template / "lo_storage/apps.py", "class LoStorageConfig", "class MendedConfig")
