@@ -14,6 +14,7 @@ from project import personalise  # noqa: E402
 personalise(answers)
 
 # For bin/update: of which commit of which template this is (a zip has none), and the answers.
+# cruft 2.16 runs no pre_prompt hook; copier 9.19 puts its pictures in place of replaced ones.
 address = os.environ.get("TEMPLATE", "")
 if not address:
     local = Path(os.environ.get("PWD", ""), answers["_template"])
