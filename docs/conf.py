@@ -25,6 +25,7 @@ project = "lo_storage"
 copyright = "its authors, MIT licence"
 html_title = "lo_storage"
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_favicon = "../static/favicon.svg"
