@@ -86,9 +86,7 @@ def test_from_an_empty_directory_to_a_signed_in_download(tmp_path, environment):
             run("\n".join(commands))
         elif "manage.py shell" in words or "enter\nthis" in words:
             printed = re.findall(r"print\(.*\)  # (.*)", content)
-            assert (
-                run("python manage.py shell -v 0", input=content).splitlines() == printed
-            )
+            assert run("python manage.py shell -v 0", input=content).splitlines() == printed
         elif kind == "python" and words.startswith("Add to the end of"):
             with (project / file[1]).open("a") as settings:
                 settings.write(content)
