@@ -174,8 +174,9 @@ def _check_column(field: Any) -> Iterator[tuple[str, str, str]]:
             "lo_storage.W005",
             "Nothing in the database ties these files to their rows: those that a row lets go of"
             " stay, and one that a row names can be deleted.",
-            "Add a LargeObjectReference to the model's constraints"
-            + ("." if isinstance(field, DbFileField | DbImageField) else ", of a DbFileField."),
+            "Add a LargeObjectReference to the model's constraints."
+            if isinstance(field, DbFileField | DbImageField)
+            else "Make it a DbFileField, and add a LargeObjectReference to the model's constraints.",
         )
 
 
