@@ -176,7 +176,7 @@ def _check_column(field: Any) -> Iterator[tuple[str, str, str]]:
             " stay, and one that a row names can be deleted.",
             "Add a LargeObjectReference to the model's constraints."
             if isinstance(field, DbFileField | DbImageField)
-            else "Make it a DbFileField, and add a LargeObjectReference to the model's constraints.",
+            else "Make it a DbFileField, with a LargeObjectReference in the model's constraints.",
         )
 
 

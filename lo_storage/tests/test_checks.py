@@ -174,7 +174,7 @@ def test_the_room_for_a_name(paper, max_length, expected):
         (DbFileField, "Add a LargeObjectReference to the model's constraints."),
         (
             models.FileField,
-            "Make it a DbFileField, and add a LargeObjectReference to the model's constraints.",
+            "Make it a DbFileField, with a LargeObjectReference in the model's constraints.",
         ),
     ],
 )
