@@ -117,10 +117,11 @@ def pieces(alias: str, entry: Entry, segments: list[Segment]) -> Iterator[bytes]
 async def async_pieces(alias: str, entry: Entry, segments: list[Segment]) -> AsyncIterator[bytes]:
     """As `pieces()`, for ASGI, where a plain generator would be read whole before it is sent.
 
-    Each request has a thread and connections of its own there, which are closed where there is no
-    pool: when a reader keeps a piece waiting, after the last one, and when the client has gone,
-    whatever CONN_MAX_AGE is.
+    Each request has a thread and connections of its own there. Where there is no pool they are
+    closed when a reader keeps a piece waiting, and with the request, whatever CONN_MAX_AGE is.
     """
+    # Nothing is awaited after the last piece: the client that has it may ask for more at once, and
+    # uvicorn would begin that request in the context of this one, which Django then ends.
     try:
         for step in _steps(entry, segments):
             piece = step if isinstance(step, bytes) else await _async_piece(alias, entry, *step)
@@ -132,7 +133,6 @@ async def async_pieces(alias: str, entry: Entry, segments: list[Segment]) -> Asy
     except Exception:  # After which Django would not close them.
         await _async_release()
         raise
-    await _async_release()
 
 
 async def _close_after(seconds: float) -> None:

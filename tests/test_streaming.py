@@ -106,10 +106,12 @@ def test_a_reader_who_waits_holds_no_transaction_and_one_who_goes_nothing(site, 
     )
 
 
-def test_each_answer_ends_where_the_next_one_begins(site, stored):
+@pytest.mark.parametrize("site", ["sync", "gthread, persistent", "uvicorn"], indirect=True)
+def test_each_answer_ends_where_the_next_one_begins(site, stored, server):
     content = os.urandom(700_000)
     name = stored(content)
-    with closing(HTTPConnection(*site.address, timeout=30)) as connection:
+    connecting = closing(HTTPConnection(*site.address, timeout=30))
+    with sessions_of(server) as sessions, connecting as connection:
         for method, headers, status, length in [
             ("HEAD", {}, 200, 700_000),
             ("GET", {"Range": "bytes=5-9"}, 206, 5),
@@ -131,8 +133,14 @@ def test_each_answer_ends_where_the_next_one_begins(site, stored):
                 assert response.getheader("Transfer-Encoding") is None
             got = response.read()
         assert got == content
+        eventually(sessions, lambda seen: len(seen) <= site.may_keep, seconds=1)
 
 
+@pytest.mark.parametrize(
+    "site",
+    ["gthread, persistent", "uvicorn", "uvicorn, persistent", "uvicorn, pool"],
+    indirect=True,
+)
 def test_an_async_view_serves_as_well(site, stored, server):
     content = os.urandom(3 * MiB)
     name = stored(content)
