@@ -28,8 +28,8 @@ LEFT_OUT = {
 KEPT = {
     "docs": {"backups.md", "checks.md", "how-it-works.md", "replicas.md", "running.md"},
     "tests": {
-        *("__init__.py", "programs.py", "test_bin.py", "test_layers.py", "test_postgres.py"),
-        "test_settings.py",
+        *("__init__.py", "serving.py", "streaming_site.py", "test_bin.py", "test_layers.py"),
+        *("test_postgres.py", "test_settings.py"),
     },
 }
 
@@ -152,6 +152,7 @@ def leave_out_the_library_s_own() -> None:
     change("bin/setup", '"demo test library"', '"demo test"')
     cut("bin/setup", r"^    docs \| test\)[^\n]*\n")
     change("tests/test_bin.py", '"site", "demo", "docs", "test", "bench"', '"site", "demo", "test"')
+    cut("tests/test_bin.py", r"\n\n\ndef test_clients_installs.*?(?=\n\n\n|\n\Z)")
     cut(".gitignore", r"^/\.(bench|docs)/\n")
     cut(".ci/run", r"^    # Which a project that is made from this repository.*?^    done\n")
     cut(".ci/run", r"^template\(\).*?^}\n\n")
@@ -225,7 +226,8 @@ def first_model() -> str:
 def leave_out_the_sample() -> None:
     for folder in [folder for folder in Path().rglob("invoices") if folder.is_dir()]:
         shutil.rmtree(folder)
-    Path("tests/programs.py").unlink()  # which only journeys of the sample need
+    for name in ["serving", "streaming_site"]:
+        Path(f"tests/{name}.py").unlink()  # which only journeys of the sample need
     lines = r"(?:^[^\n]*(?:invoice|INVOICE)[^\n]*\n)+"
     for path in SAMPLE_LINES:
         cut(path, rf"(?<=\n\n){lines}\n|{lines}")

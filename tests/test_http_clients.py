@@ -13,7 +13,8 @@ from django.test import Client
 
 from lo_storage.storage import db_file_storage
 
-from .programs import gunicorn, program
+from .programs import program
+from .serving import gunicorn
 from .test_postgres import until
 
 CONTENT = Random(0).randbytes(9_000_000)

@@ -298,7 +298,8 @@ def test_as_an_ordinary_user(project):
     os.chown(home, nobody.pw_uid, nobody.pw_gid)
     # Reading everything, because this Python may lie in a home that nobody may enter.
     prefix = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
-    prefix += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    prefix += ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_read_search"]
+    prefix += ["--ambient-caps=+dac_read_search"]
     with connected(home, prefix=prefix) as connection:
         assert started(connection)
         assert server(home).username() == "nobody"

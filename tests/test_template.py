@@ -19,7 +19,8 @@ from hooks.answers import problem
 
 from . import test_ci_files as ci_files
 from .newcomer import Project, steps
-from .programs import database, run_python
+from .programs import run_python
+from .serving import database
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent

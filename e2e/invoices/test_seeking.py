@@ -11,7 +11,7 @@ from django.db import connection
 from PIL import Image
 
 from lo_storage.storage import db_file_storage
-from tests.programs import gunicorn
+from tests.serving import gunicorn
 
 from .long_files import document, film
 from .steps import eventually

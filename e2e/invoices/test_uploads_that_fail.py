@@ -10,7 +10,7 @@ from django.db.models.signals import post_save
 from playwright.sync_api import Error, expect
 
 from invoices.models import Invoice
-from tests.programs import gunicorn
+from tests.serving import gunicorn
 
 from .files import MiB, noise, pdf, png
 from .steps import eventually, foot, upload
