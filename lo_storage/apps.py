@@ -16,7 +16,7 @@ class LoStorageConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401  # registers them
+        from . import checks, database_checks  # noqa: F401  # registers them
 
         pre_migrate.connect(migrate_where_migrations_are_off, sender=self)
 

@@ -1,78 +1,24 @@
-"""System checks: what a newcomer gets wrong, found before a file is at stake.
+"""System checks of models: what a newcomer gets wrong, found before a file is at stake.
 
 E001, that the app is not installed, is a check of the fields: these here would not be registered.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
-from django.db import connections, router
-from django.urls import get_script_prefix
+from django.db import connections
+from django.urls import Resolver404, get_script_prefix, resolve
+from django.views.static import serve
 
 from .columns import columns_elsewhere, file_columns
 from .constraints import LargeObjectReference
-from .database import db_for_read, db_for_write, is_supported
 from .fields import DbFileField, DbImageField
 from .names import MAX_LENGTH
 from .storage import DbFileStorage
-
-# How many objects one transaction may lock at once, and whether there are more files than that.
-# (PostgreSQL, "Lock Management": what max_locks_per_transaction is a factor of.)
-MORE_FILES_THAN_LOCKS = """
-    with room(locks) as (
-        select current_setting('max_locks_per_transaction')::int
-               * (current_setting('max_connections')::int
-                  + current_setting('max_prepared_transactions')::int)
-    )
-    select locks from room
-     where locks < (
-        select count(*) from (select from lo_storage_largeobject limit (select locks + 1 from room))
-               as files
-     )
-"""
-
-
-@checks.register(checks.Tags.files)
-def check_databases(**kwargs: Any) -> list[checks.CheckMessage]:
-    """E002, E003, E007: the databases that are named exist, and can hold the catalogue."""
-    messages: list[checks.CheckMessage] = []
-    named: dict[str, list[str]] = {}
-    for who, alias in _named_databases():
-        named.setdefault(alias, []).append(who)
-    for alias, by in sorted(named.items()):
-        if alias not in connections:
-            messages.append(
-                checks.Error(
-                    f"{', '.join(by)} names the database {alias!r}, which is not in DATABASES.",
-                    hint=f"Use one of: {', '.join(connections)}.",
-                    id="lo_storage.E002",
-                )
-            )
-        elif not is_supported(connections[alias]):
-            messages.append(
-                checks.Error(
-                    f"The database {alias!r} is not PostgreSQL with psycopg 3.",
-                    hint="Set its ENGINE to 'django.db.backends.postgresql' and install psycopg,"
-                    " not psycopg2; or name another by PG_LO_STORAGE_DB_FOR_READ and _WRITE.",
-                    id="lo_storage.E003",
-                )
-            )
-        elif alias in _written() and not router.allow_migrate(
-            alias, "lo_storage", model_name="largeobject"
-        ):
-            messages.append(
-                checks.Error(
-                    f"A database router keeps the app 'lo_storage' out of the database {alias!r},"
-                    " where files are to be kept.",
-                    hint="Let its allow_migrate() return True for both, and run"
-                    f" 'manage.py migrate --database {alias}'.",
-                    id="lo_storage.E007",
-                )
-            )
-    return messages
 
 
 @checks.register(checks.Tags.models)
@@ -180,57 +126,37 @@ def _check_column(field: Any) -> Iterator[tuple[str, str, str]]:
         )
 
 
-@checks.register(checks.Tags.files)
-def check_requests(**kwargs: Any) -> list[checks.CheckMessage]:
-    """W004: no request is one transaction for as long as an upload may take."""
-    return [
-        checks.Warning(
-            f"ATOMIC_REQUESTS is on for the database {alias!r}, which keeps files: a large upload"
-            " is a long transaction, and Django bounds no upload's size.",
-            hint="Bound it in the web server and silence this check; or save in"
-            " transaction.atomic(), in a view with @transaction.non_atomic_requests.",
-            id="lo_storage.W004",
-        )
-        for alias in sorted(_written().intersection(connections))
-        if connections[alias].settings_dict["ATOMIC_REQUESTS"]
-    ]
-
-
-@checks.register(checks.Tags.database)
-def check_locks(databases: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """W006: there are locks for the deletion of all files at once; with `--database`."""
+@checks.register(checks.Tags.urls)
+def check_addresses(**kwargs: Any) -> list[checks.CheckMessage]:
+    """W007: the address of a file on this site leads to a view of the project's own."""
     messages: list[checks.CheckMessage] = []
-    for alias in sorted(_written().intersection(databases or ())):
-        connection = connections[alias]
-        if not is_supported(connection):
+    for _model, field in file_columns():
+        if not field.storage.base_url or not hasattr(settings, "ROOT_URLCONF"):
             continue
-        with connection.cursor() as cursor:
-            if "lo_storage_largeobject" not in connection.introspection.table_names(cursor):
-                continue  # It is about to be migrated.
-            cursor.execute(MORE_FILES_THAN_LOCKS)
-            for (locks,) in cursor.fetchall():
-                messages.append(
-                    checks.Warning(
-                        f"There are more files in the database {alias!r} than locks: one"
-                        f" transaction can delete about {locks:,}.",
-                        hint="Raise the server's max_locks_per_transaction, or delete in batches.",
-                        id="lo_storage.W006",
-                    )
+        prefix = get_script_prefix()
+        url = field.storage.url("16418.pdf")
+        if field.storage.base_url == prefix or not url.startswith(prefix) or url[:2] == "//":
+            continue  # W002, or on another site
+        found = _view(f"/{url.removeprefix(prefix)}")
+        if found is None or found is serve:
+            messages.append(
+                checks.Warning(
+                    f"The url of a file, '{url}', leads to"
+                    + (" no view." if found is None else " files on disk."),
+                    hint=f"Have path('{url[len(prefix) : -len('16418.pdf')]}<str:filename>', …) in"
+                    " ROOT_URLCONF, of a view that calls db_serve.",
+                    obj=field,
+                    id="lo_storage.W007",
                 )
+            )
     return messages
 
 
-def _named_databases() -> Iterator[tuple[str, str]]:
-    yield "PG_LO_STORAGE_DB_FOR_READ", db_for_read()
-    yield "PG_LO_STORAGE_DB_FOR_WRITE", db_for_write()
-    for model, field in file_columns():
-        if field.storage.alias is not None:
-            yield f"{model._meta.label}.{field.name}", field.storage.alias
-
-
-def _written() -> set[str]:
-    """Return the aliases of the databases that files of the installed models are saved in."""
-    return {db_for_write(field.storage.alias) for _model, field in file_columns()}
+def _view(path: str) -> Any:
+    for candidate in (path, f"{path}/"):  # as APPEND_SLASH does
+        with suppress(Resolver404):
+            return resolve(candidate).func
+    return None
 
 
 def _has_reference(field: Any) -> bool:

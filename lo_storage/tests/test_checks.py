@@ -7,16 +7,13 @@ from django.core import checks
 from django.core.files.storage import FileSystemStorage
 from django.db import connections, models
 from django.test.utils import isolate_apps
+from django.urls import clear_script_prefix, path, set_script_prefix
+from django.views.static import serve
 
 import lo_storage
-from lo_storage.checks import (
-    check_columns,
-    check_databases,
-    check_locks,
-    check_references,
-    check_requests,
-)
+from lo_storage.checks import check_addresses, check_columns, check_references
 from lo_storage.constraints import LargeObjectReference
+from lo_storage.database_checks import check_databases, check_locks, check_requests
 from lo_storage.fields import DbFileField
 from lo_storage.storage import DbFileStorage
 
@@ -157,6 +154,60 @@ def test_no_address_says_which_one_it_would_be(paper, settings):
             id="lo_storage.W002",
         )
     ]
+
+
+def view(request, filename):
+    raise NotImplementedError
+
+
+urlpatterns = [
+    path("papers/<str:filename>", view),
+    path("slashed/<str:filename>/", view),
+    path("media/<path:path>", serve, {"document_root": "/nowhere"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("base_url", "what"),
+    [
+        ("/papers", None),
+        ("/slashed", None),
+        ("https://files.example.com/", None),
+        ("//files.example.com/", None),
+        (None, None),  # W002 says it
+        ("/scans", "leads to no view."),
+        ("/media", "leads to files on disk."),
+    ],
+)
+def test_where_an_address_leads(paper, settings, base_url, what):
+    settings.ROOT_URLCONF = __name__
+    settings.MEDIA_URL = ""
+    field = paper(DbFileField(storage=DbFileStorage(base_url)))
+    assert check_addresses() == (
+        [
+            checks.Warning(
+                f"The url of a file, '{base_url}/16418.pdf', {what}",
+                hint=f"Have path('{base_url[1:]}/<str:filename>', …) in ROOT_URLCONF, of a view"
+                " that calls db_serve.",
+                obj=field,
+                id="lo_storage.W007",
+            )
+        ]
+        if what
+        else []
+    )
+
+
+def test_a_site_below_a_prefix_leads_to_its_addresses(paper, settings):
+    settings.ROOT_URLCONF = __name__
+    settings.MEDIA_URL = "papers/"
+    set_script_prefix("/below/")
+    try:
+        field = paper(DbFileField())
+        assert field.storage.url("1.pdf") == "/below/papers/1.pdf"
+        assert check_addresses() == []
+    finally:
+        clear_script_prefix()
 
 
 @pytest.mark.parametrize(
