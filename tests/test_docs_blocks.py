@@ -22,12 +22,14 @@ from copy import deepcopy
 from io import StringIO
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.apps import apps
 from django.conf import global_settings, settings
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.db import connection
-from django.test import override_settings
+from django.test import AsyncRequestFactory, override_settings
 
 from .pages import PAGES, ROOT, blocks, name
 from .programs import postgres_environment
@@ -111,6 +113,28 @@ def test_the_blocks_of(path, models, folder, letters, transactional_db):
 def test_letters_move_from_a_storage_that_is_no_disk(letters, transactional_db):
     letters("InMemoryStorage")
     run_blocks(ROOT / "docs/moving.md")
+
+
+def test_the_async_view_of_the_page_serves(models, transactional_db):
+    (view,) = [block for block in blocks(ROOT / "docs/serving.md") if "adb_serve" in block.content]
+    namespace = {}
+    exec(view.content, namespace)
+    paper = models["papers"].Paper.objects.create(data=ContentFile(b"march", "march.pdf"))
+    client = AsyncRequestFactory()
+
+    async def get(user):
+        async def auser():
+            return user
+
+        request = client.get("/")
+        request.auser = auser
+        response = await namespace["serve"](request, paper.data.name)
+        if not response.streaming:
+            return response.status_code
+        return b"".join([piece async for piece in response])
+
+    assert async_to_sync(get)(AnonymousUser()) == 302
+    assert async_to_sync(get)(User(username="alice")) == b"march"
 
 
 def run_blocks(page):
@@ -230,7 +254,9 @@ def test_a_backup_as_the_page_says(folder, models, transactional_db):
         {"; ".join(commands)}
         pg_dump --table='papers_*' --format=custom --file=without.dump papers
         pg_dump --schema=public --format=custom --file=schema.dump papers
-        for dump in papers tables without schema; do
+        pg_dump --schema-only --format=custom --file=only.dump papers
+        pg_dump -B --format=custom --file=B.dump papers
+        for dump in papers tables without schema only B; do
             echo $dump: $(pg_restore --list $dump.dump | grep -c "BLOBS")
         done
     """
@@ -239,4 +265,4 @@ def test_a_backup_as_the_page_says(folder, models, transactional_db):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"^ \d+\.pdf +\| +5 +\| +5$", done.stdout, re.M)
-    assert done.stdout.endswith("papers: 1\ntables: 1\nwithout: 0\nschema: 0\n")
+    assert done.stdout.endswith("papers: 1\ntables: 1\nwithout: 0\nschema: 0\nonly: 0\nB: 0\n")
