@@ -6,6 +6,7 @@ import pytest
 from django.db import connection, transaction
 
 from lo_storage import catalogue, large_objects
+from lo_storage.management.commands.lo_adopt import adopt
 from lo_storage.models import LargeObject
 from lo_storage.storage import DbFileIO, db_file_storage
 
@@ -136,6 +137,14 @@ def test_who_may_not_write_the_catalogue_creates_nothing(become_guest, guest, la
     ):
         DbFileIO(0, "wb")
     assert large_objects() == before
+
+
+def test_adopting_what_may_not_be_read_says_so_and_goes_on(become_guest):
+    theirs, granted = (execute("select lo_from_bytea(0, 'content')") for _ in range(2))
+    become_guest(granted, "select")
+    assert adopt("default", f"{theirs}.pdf") == "this role may not read the large object"
+    assert adopt("default", f"{granted}.pdf") is None
+    assert list(LargeObject.objects.values_list("name", "size")) == [(f"{granted}.pdf", 7)]
 
 
 def test_a_privilege_that_was_taken_meanwhile(loid, become_guest, guest):
