@@ -25,6 +25,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.apps import apps
 from django.conf import global_settings, settings
+from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.base import ContentFile
 from django.core.management import call_command
@@ -85,7 +86,10 @@ def folder(tmp_path, monkeypatch):
     """A folder to work in, with what the pages find there."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "march.pdf").write_bytes(b"%PDF-1.7 March")
-    return tmp_path
+    registered = {**admin.site._registry}
+    yield tmp_path
+    for model in admin.site._registry.keys() - registered:
+        admin.site.unregister(model)
 
 
 @pytest.fixture
