@@ -43,6 +43,7 @@ def project(tmp_path):
 
 
 def script(path, text):
+    path.unlink(missing_ok=True)  # never through a link to the machine's own
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
 
