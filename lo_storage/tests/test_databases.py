@@ -56,8 +56,9 @@ def another_database():
     try:
         yield {"NAME": name}
     finally:
-        with connection._nodb_cursor() as cursor:
-            cursor.execute(f"drop database {quoted} with (force)")
+        # A session of the superuser may still be ending, and nobody else may end it.
+        with administrator("postgres") as session:
+            session.execute(f"drop database {quoted} with (force)")
 
 
 def administrator(name):
