@@ -416,15 +416,22 @@ def test_all_is_as_before_after_the_end_of_an_idle_session(stored, other_session
     assert stored() == BEFORE
 
 
-def test_all_is_as_before_after_a_deadlock(stored, held, once_blocked, other_session):
-    # Who began to wait first finds the deadlock.
+def test_all_is_as_before_after_a_deadlock(stored, held, other_session):
+    # Who waits looks for a deadlock once. The other has looked already when there is one.
+    looked = """select true from pg_locks where pid = %s and not granted and clock_timestamp()
+        > waitstart + current_setting('deadlock_timeout')::interval + interval '0.2 s'"""
     with (
         held(),
-        once_blocked(lambda pid: lock("patched", other_session)),
+        ThreadPoolExecutor() as pool,
         failing(errors.DeadlockDetected),
         transaction.atomic(),
     ):
         change()
+        pool.submit(lock, "patched", other_session)
+        with connection.cursor() as cursor:
+            deadline = time.monotonic() + 20
+            while cursor.execute(looked, [other_session.info.backend_pid]).fetchone() is None:
+                assert time.monotonic() < deadline, "it did not happen"
         write("held")
     assert stored() == BEFORE
 
