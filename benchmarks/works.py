@@ -188,7 +188,7 @@ def _serving(size: int) -> list[Work]:
     little = (at_most(4.77, MEMORY), at_most(15, FIRST_BYTE))
     wsgi = serving.Downloads(serving.WSGI, size)
     asgi = serving.Downloads(serving.ASGI, size)
-    end = serving.Downloads(serving.WSGI, size, last=MiB)
+    end = serving.Downloads(serving.WSGI, size, times=5, last=MiB)
     small = serving.Downloads(serving.WSGI, SMALL, times=TIMES)
     return [
         Work(
@@ -214,7 +214,7 @@ def _serving(size: int) -> list[Work]:
         Work(
             "serving-end",
             f"the last MiB of {_size(size)} by gunicorn",
-            1,
+            end.times,
             "MiB/s",
             end.runs,
             (times(OLD, 3), *little),
