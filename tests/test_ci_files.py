@@ -30,7 +30,8 @@ def assert_valid(path, folder=ROOT):
 
 def assert_safe(folder=ROOT):
     zizmor = Path(sys.executable).with_name("zizmor")
-    printed = run(zizmor, "--offline", "--pedantic", "--strict-collection", folder)
+    settings = ("--offline", "--pedantic", "--strict-collection", "--color=never")
+    printed = run(zizmor, *settings, folder)
     assert printed.startswith("No findings to report. Good job!\n")
     for read in (".github/dependabot.yml", WORKFLOW):
         assert f"completed {folder / read}\n" in printed
