@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.utils import format_datetime
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -13,14 +14,18 @@ from lo_storage.ranges import MAX_RANGES
 from lo_storage.serving import answer
 
 MOMENT = datetime(2026, 3, 2, 12, 30, 5, 123456, tzinfo=UTC)
-LETTERS = bytes(range(ord("0"), ord("z") + 1))
+# Positions and sizes are drawn in units, so that parts are longer than what stands around them.
+UNIT = 500
+LETTERS = b"".join(bytes([letter]) * UNIT for letter in range(ord("0"), ord("z") + 1))
+HEAD = "\r\n--{0:032}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: {1}\r\n\r\n"
+END = "\r\n--{0:032}--\r\n"
 
 
 SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-def an_entry(size, version=1):
-    return Entry(16418, "16418.txt", "march.txt", size, SHA256, version, MOMENT, MOMENT)
+def an_entry(size, version=1, content=None):
+    return Entry(16418, "16418.txt", "march.txt", size, SHA256, version, MOMENT, MOMENT, content)
 
 
 TAG = etag(an_entry(0))
@@ -69,7 +74,7 @@ range_header = st.one_of(
         st.sampled_from([",", ", ", " ,\t", ",,"]),
     ).map(lambda drawn: (drawn[0] + drawn[2].join(written(s) for s in drawn[1]), drawn[1])),
     st.integers(MAX_RANGES - 1, MAX_RANGES + 1).map(
-        lambda n: ("bytes=" + ",".join(["1-1"] * n), [(1, 1)] * n)
+        lambda n: ("bytes=" + ",".join(["500-999"] * n), [(1, 1)] * n)
     ),
     st.sampled_from(
         [
@@ -84,12 +89,18 @@ range_header = st.one_of(
 
 
 def written(spec):
+    """Return a range of bytes: the units from the first to the last, or so many at the end."""
     first, last = spec
-    return f"{'' if first is None else first}-{'' if last is None else last}"
+    if first is None:
+        return f"-{last * UNIT}"
+    return f"{first * UNIT}-{'' if last is None else (last + 1) * UNIT - 1}"
 
 
 def answered(method, headers, size, version):
-    """Return the status, and the parts of the content, each with its Content-Range, by the RFC."""
+    """Return the status, and the parts of the content, each with its Content-Range, by the RFC.
+
+    Argument: the size in units.
+    """
     # 13.2.2, steps 1 to 4; 13.1.1 compares strongly, 13.1.2 weakly.
     if "If-Match" in headers:
         if not headers["If-Match"] & {"*", TAG}:
@@ -103,7 +114,7 @@ def answered(method, headers, size, version):
         return 304, []
     if method == "HEAD":  # 9.3.2, 14.2
         return 200, []
-    whole = 200, [(None, LETTERS[:size])]
+    whole = 200, [(None, LETTERS[: size * UNIT])]
     # Step 5; a date is strong where the content never changed.
     current = headers.get("If-Range", "etag") in ({"etag", "date"} if version == 1 else {"etag"})
     specs = headers.get("Range")
@@ -131,10 +142,12 @@ def answered(method, headers, size, version):
     if not runs:
         if not size and any(first is None and last for first, last in specs):
             return whole
-        return 416, [(f"bytes */{size}", b"")]
-    return 206, [
-        (f"bytes {min(run)}-{max(run)}/{size}", LETTERS[min(run) : max(run) + 1]) for run in runs
-    ]
+        return 416, [(f"bytes */{size * UNIT}", b"")]
+    spans = [(min(run) * UNIT, (max(run) + 1) * UNIT) for run in runs]
+    parts = [(f"bytes {start}-{end - 1}/{size * UNIT}", LETTERS[start:end]) for start, end in spans]
+    # 14.2, 17.15: no more than the whole.
+    length = sum(len(HEAD.format(0, of)) + len(part) for of, part in parts) + len(END.format(0))
+    return whole if len(parts) > 1 and length > size * UNIT else (206, parts)
 
 
 @settings(max_examples=1_000, deadline=None)
@@ -157,12 +170,12 @@ def answered(method, headers, size, version):
     size=st.integers(0, 15),
     version=st.integers(1, 2),
 )
-@example("GET", {"Range": ("bytes=0-0,4-5", [(0, 0), (4, 5)])}, 10, 1)
-@example("GET", {"Range": ("bytes=5-6,0-4", [(5, 6), (0, 4)])}, 10, 1)
-@example("GET", {"Range": ("bytes=-1", [(None, 1)])}, 0, 1)
+@example("GET", {"Range": ("bytes=0-499,2000-2999", [(0, 0), (4, 5)])}, 10, 1)
+@example("GET", {"Range": ("bytes=2500-3499,0-2499", [(5, 6), (0, 4)])}, 10, 1)
+@example("GET", {"Range": ("bytes=-500", [(None, 1)])}, 0, 1)
 @example("GET", {"Range": ("bytes=0-", [(0, None)])}, 0, 1)
 def test_any_request(method, drawn, size, version):
-    entry = an_entry(size, version)
+    entry = an_entry(size * UNIT, version, LETTERS[: size * UNIT])
     described = {**describe(entry), "ETag": TAG}
     status, sent, segments = answer(
         method, {name: header for name, (header, _) in drawn.items()}, entry, described
@@ -179,7 +192,7 @@ def test_any_request(method, drawn, size, version):
         expected_range, content = parts[0] if parts else (None, b"")
         assert (sent.pop("Content-Range", None), body) == (expected_range, content)
     # 8.6, 15.4.5, 15.5.17
-    length = {200: str(size), 304: None}.get(status, str(len(body)))
+    length = {200: str(size * UNIT), 304: None}.get(status, str(len(body)))
     assert sent.pop("Content-Length", None) == length
     if status >= 400:
         for name in ("Content-Type", "Content-Disposition", "Repr-Digest"):
@@ -199,18 +212,54 @@ def parts_of(content_type, body):
 
 
 def test_parts_to_the_letter():
-    entry = an_entry(30)
+    entry = an_entry(3_000_000)
     headers = {"Range": "bytes=-2,0-0"}
     first, second = (answer("GET", headers, entry, describe(entry)) for _ in range(2))
     boundary = first.headers["Content-Type"].removeprefix("multipart/byteranges; boundary=")
     assert len(boundary) == 32
     assert first.segments == [
         f"\r\n--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\n"
-        f"Content-Range: bytes 28-29/30\r\n\r\n".encode(),
-        (28, 30),
+        f"Content-Range: bytes 2999998-2999999/3000000\r\n\r\n".encode(),
+        (2_999_998, 3_000_000),
         f"\r\n--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\n"
-        f"Content-Range: bytes 0-0/30\r\n\r\n".encode(),
+        f"Content-Range: bytes 0-0/3000000\r\n\r\n".encode(),
         (0, 1),
         f"\r\n--{boundary}--\r\n".encode(),
     ]
     assert boundary not in second.headers["Content-Type"]
+
+
+@pytest.mark.parametrize(
+    ("size", "content", "most"),
+    [
+        (200, bytes(200), 0),
+        (5_000, bytes(5_000), 43),
+        (300_000, None, 4),
+        (1_000_000, None, 15),
+        (10_000_000, None, MAX_RANGES),
+    ],
+)
+def test_ranges_never_cost_more_than_the_file_is_long(size, content, most):
+    entry = an_entry(size, content=content)
+    described = describe(entry)
+
+    def status(ranges):
+        asked = ",".join(f"{2 * n}-{2 * n}" for n in range(ranges))
+        return answer("GET", {"Range": f"bytes={asked}"}, entry, described).status
+
+    allowed = [n for n in range(2, MAX_RANGES + 1) if status(n) == 206]
+    assert allowed == list(range(2, most + 1))
+
+
+def test_dates_are_compared_with_the_date_that_was_sent():
+    ahead = datetime.now(UTC) + timedelta(minutes=5)
+    entry = an_entry(10)._replace(modified_at=ahead)
+    described = describe(entry)
+    sent = described["Last-Modified"]
+
+    def status(name):
+        return answer("GET", {"Range": "bytes=0-0", name: sent}, entry, described).status
+
+    assert status("If-Unmodified-Since") == 206
+    assert status("If-Modified-Since") == 304
+    assert status("If-Range") == 206

@@ -20,7 +20,8 @@ from lo_storage.catalogue import FIND, FIND_AND_READ, READ_VERSION
 from lo_storage.headers import etag
 from lo_storage.large_objects import ROW
 from lo_storage.models import LargeObject
-from lo_storage.serving import ContentChanged, async_pieces, pieces
+from lo_storage.ranges import MAX_RANGES
+from lo_storage.serving import ContentChanged, ContentMissing, async_pieces, pieces
 from lo_storage.storage import DbFileIO, DbFileStorage, db_file_storage
 from lo_storage.views import adb_serve, db_serve
 
@@ -222,13 +223,14 @@ def test_a_refusal_has_the_headers_of_the_file_but_none_of_its_content(serve):
         assert dict(response.headers) == {**whole, **more}
 
 
-def test_several_ranges(serve):
-    response = serve(headers={"Range": "bytes=-1,0-1,5-6"})
+def test_several_ranges(save, serve):
+    name = save(CONTENT * 100, "march.txt")
+    response = serve(headers={"Range": "bytes=-1,0-1,5-6"}, filename=name)
     boundary = response["Content-Type"].removeprefix("multipart/byteranges; boundary=")
     expected = "".join(
         f"\r\n--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\n"
-        f"Content-Range: bytes {span}/10\r\n\r\n{part}"
-        for span, part in [("9-9", "9"), ("0-1", "01"), ("5-6", "56")]
+        f"Content-Range: bytes {span}/1000\r\n\r\n{part}"
+        for span, part in [("999-999", "9"), ("0-1", "01"), ("5-6", "56")]
     )
     expected += f"\r\n--{boundary}--\r\n"
     assert (response.status_code, body(response)) == (206, expected.encode())
@@ -282,14 +284,22 @@ def test_a_download_is_cut_when_the_file_changes(save, caplog, change):
     assert caplog.record_tuples == [("lo_storage", logging.WARNING, f"Download cut: {message}")]
 
 
-def test_a_large_object_that_is_missing_behind_its_row_is_an_error_in_the_log(save, caplog):
-    name = save(b"content", "x.private name")
+@pytest.mark.parametrize("size", [7, 1_500_000])
+@pytest.mark.parametrize("harm", ["lo_unlink({})", "lo_truncate(lo_open({}, 131072), 3)"])
+def test_a_large_object_that_is_missing_or_too_short_is_an_error_in_the_log(
+    save, caplog, size, harm
+):
+    name = save(bytes(size), "x.private name")
     with connection.cursor() as cursor:
-        cursor.execute("select lo_unlink(%s)", [entry().loid])
-    with pytest.raises(FileNotFoundError, match=f"no such large object: '{entry().loid}'"):
+        cursor.execute(f"select {harm.format(entry().loid)}")
+    message = f"large object {entry().loid} is in the catalogue, and is missing or too short"
+    with pytest.raises(ContentMissing, match=message):
         body(db_serve(RequestFactory().get("/"), name))
-    message = f"Large object {entry().loid} is in the catalogue and is missing"
     assert caplog.record_tuples == [("lo_storage", logging.ERROR, message)]
+
+
+# As many ranges as are read, and no two of them touch.
+EVERY_OTHER = "bytes=" + ",".join(f"{n}-{n}" for n in range(0, 2 * MAX_RANGES, 2))
 
 
 @pytest.mark.parametrize(
@@ -298,6 +308,9 @@ def test_a_large_object_that_is_missing_behind_its_row_is_an_error_in_the_log(sa
         (0, "GET", {}, [FIND_AND_READ]),
         (ROW - 1, "GET", {"Range": "bytes=-2"}, [FIND_AND_READ]),
         (ROW, "GET", {}, [FIND_AND_READ, READ_VERSION]),
+        (ROW, "GET", {"Range": "bytes=0-0,2-2"}, [FIND_AND_READ, READ_VERSION, READ_VERSION]),
+        (ROW, "GET", {"Range": EVERY_OTHER}, [FIND_AND_READ, READ_VERSION]),
+        (ROW - 1, "GET", {"Range": EVERY_OTHER}, [FIND_AND_READ]),
         (10, "HEAD", {}, [FIND]),
         (10, "GET", {"If-None-Match": "*"}, [FIND]),
         (10, "GET", {"If-None-Match": '"another"'}, [FIND, READ_VERSION]),
