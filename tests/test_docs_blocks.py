@@ -17,7 +17,8 @@ import subprocess
 import sys
 import tomllib
 import unittest
-from contextlib import redirect_stdout
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, redirect_stdout
 from copy import deepcopy
 from io import StringIO
 
@@ -29,7 +30,7 @@ from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.base import ContentFile
 from django.core.management import call_command
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.test import AsyncRequestFactory, override_settings
 
 from .pages import PAGES, ROOT, blocks, name
@@ -139,6 +140,59 @@ def test_the_async_view_of_the_page_serves(models, transactional_db):
 
     assert async_to_sync(get)(AnonymousUser()) == 302
     assert async_to_sync(get)(User(username="alice")) == b"march"
+
+
+@pytest.fixture
+def moving(letters):
+    """What docs/moving.md defines, copy_in() and differing(), and two letters on a disk."""
+    letters("FileSystemStorage")
+    namespace = {}
+    for block in blocks(ROOT / "docs/moving.md"):
+        if "def copy_in" in block.content or "def differing" in block.content:
+            exec(block.content, namespace)
+    return namespace
+
+
+def moved(letter):
+    """What each letter has in the new column."""
+    return [row.data.read() if row.data else None for row in letter.order_by("pk")]
+
+
+def test_an_upload_while_letters_are_moved_is_kept(transactional_db, moving, models):
+    letter = models["letters"].Letter.objects
+    # The first scan comes as slowly as the other end of a pipe gives it.
+    scan = letter.get(pk=1).scan.path
+    os.remove(scan)
+    os.mkfifo(scan)
+
+    def upload():
+        with closing(connection), open(scan, "wb") as pipe:
+            second = letter.get(pk=2)
+            second.data = ContentFile(b"uploaded", "a.pdf")
+            second.save()
+            with pytest.raises(OperationalError, match="not obtain lock"), transaction.atomic():
+                letter.select_for_update(nowait=True).get(pk=1)  # An upload would wait.
+            pipe.write(b"slow")
+
+    with ThreadPoolExecutor() as pool:
+        uploaded = pool.submit(upload)
+        try:
+            assert moving["copy_in"]() == []
+        finally:
+            os.close(os.open(scan, os.O_RDONLY | os.O_NONBLOCK))  # If nothing has read it
+        uploaded.result()
+    assert moved(letter) == [b"slow", b"uploaded"]
+    os.remove(scan)
+    assert sorted(moving["differing"]()) == [1, 2]  # The pipe is gone; the upload is no scan.
+
+
+def test_a_scan_that_is_missing_is_told_and_stops_nothing(transactional_db, moving, models):
+    letter = models["letters"].Letter.objects
+    os.remove(letter.get(pk=1).scan.path)
+    assert moving["copy_in"]() == [1]
+    assert moved(letter) == [None, b"another letter.pdf"]
+    assert moving["copy_in"]() == [1]
+    assert list(moving["differing"]()) == [1]
 
 
 def run_blocks(page):
