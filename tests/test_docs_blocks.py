@@ -18,7 +18,7 @@ import sys
 import tomllib
 import unittest
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, redirect_stdout
+from contextlib import closing, nullcontext, redirect_stdout
 from copy import deepcopy
 from io import StringIO
 
@@ -155,7 +155,11 @@ def moving(letters):
 
 def moved(letter):
     """What each letter has in the new column."""
-    return [row.data.read() if row.data else None for row in letter.order_by("pk")]
+    contents = []
+    for row in letter.order_by("pk"):
+        with row.data.open() if row.data else nullcontext() as file:
+            contents.append(file and file.read())
+    return contents
 
 
 def test_an_upload_while_letters_are_moved_is_kept(transactional_db, moving, models):
