@@ -296,35 +296,76 @@ def test_the_steps_are_followed_of(path):
     assert path.name in (ROOT / "tests" / FOLLOWED[path]).read_text()
 
 
+# What a restore may have lost, by the suffix of the file; the last two are whole.
+DAMAGE = """
+    select lo_unlink(loid) from lo_storage_largeobject where name like '%.gone';
+    select lo_put(loid, size, 'x') from lo_storage_largeobject where name like '%.longer';
+    update lo_storage_largeobject set size = size + 1 where name like '%.shorter';
+    select lo_put(loid, 1 << 30, 'x') from lo_storage_largeobject where name like '%.large';
+    update lo_storage_largeobject set size = (1 << 30) + 1 where name like '%.large';
+"""
+CONTENTS = """
+    select original_name, convert_from(lo_get(loid), 'UTF8')
+      from papers_paper join lo_storage_largeobject on name = data order by original_name
+"""
+
+
 def test_a_backup_as_the_page_says(folder, models, transactional_db):
-    """On a database of that name, with the tables of the tests and a paper."""
-    page = ROOT / "docs/backups.md"
+    """On databases of those names, with the tables of the tests and some papers."""
     commands = [
         command
-        for block in blocks(page)
+        for block in blocks(ROOT / "docs/backups.md")
         if block.kind == "console"
         for command in re.findall(r"^\$ (.+)$", block.content, re.M)
     ]
-    assert len(commands) == 5
-    models["papers"].Paper.objects.create(title="March", data=ContentFile(b"march", "march.pdf"))
-    environment = postgres_environment()
-    origin = shlex.quote(connection.settings_dict["NAME"])
-    script = f"""
-        drop() {{ for name in papers papers_restored; do dropdb --if-exists $name 2>&-; done; }}
-        drop; trap drop EXIT
-        createdb papers; pg_dump --format=custom {origin} | pg_restore --dbname=papers
-        {"; ".join(commands)}
-        pg_dump --table='papers_*' --format=custom --file=without.dump papers
-        pg_dump --schema=public --format=custom --file=schema.dump papers
-        pg_dump --schema-only --format=custom --file=only.dump papers
-        pg_dump -B --format=custom --file=B.dump papers
-        for dump in papers tables without schema only B; do
-            echo $dump: $(pg_restore --list $dump.dump | grep -c "BLOBS")
-        done
-    """
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], env=environment, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert re.search(r"^ \d+\.pdf +\| +5 +\| +5$", done.stdout, re.M)
-    assert done.stdout.endswith("papers: 1\ntables: 1\nwithout: 0\nschema: 0\nonly: 0\nB: 0\n")
+    dump, create, restore, look, dump_tables, restore_tables = commands
+    contents = f"psql --tuples-only --no-align --command {shlex.quote(CONTENTS)}"
+    environment = postgres_environment() | {"origin": connection.settings_dict["NAME"]}
+
+    def run(script):
+        connection.close()  # A database can be copied when nobody uses it.
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    drop = "for name in papers papers_restored papers_moved; do dropdb --if-exists $name 2>&-; done"
+    run(f"{drop}; createdb --template=$origin papers_moved")
+    for suffix in ["gone", "longer", "shorter", "large"]:
+        file = ContentFile(suffix.encode(), f"a.{suffix}")
+        models["papers"].Paper.objects.create(title=suffix, data=file)
+    models["papers"].Paper.objects.create(title="empty", data=ContentFile(b"", "a.empty"))
+    restored, looked, damaged, moved, lists = run(f"""
+        trap '{drop}' EXIT
+        createdb --template=$origin papers
+        {dump}; {create}; {restore}
+        {contents} papers_restored; echo ==
+        {look}; echo ==
+        psql papers_restored --quiet --output=/dev/null --command {shlex.quote(DAMAGE)}
+        {look}; echo ==
+        {dump_tables}; {restore_tables}
+        {contents} papers_moved; echo ==
+        list() {{
+            pg_restore --list > list
+            echo $1: $(grep -c BLOBS list) $(grep -c "FUNCTION.*lo_storage" list)
+        }}
+        list papers < papers.dump
+        list tables < tables.dump
+        pg_dump --table='papers_*' --format=custom papers | list without
+        pg_dump --schema=public --format=custom papers | list schema
+        pg_dump --exclude-table='auth_*' --format=custom papers | list T
+        pg_dump --schema-only --format=custom papers | list only
+        pg_dump -B --format=custom papers | list B
+    """).split("==\n")
+    whole = "a.empty|\na.gone|gone\na.large|large\na.longer|longer\na.shorter|shorter\n"
+    assert (restored, moved) == (whole, whole)
+    assert "(0 rows)" in looked
+    assert sorted(re.findall(r"\d+\.(\w+) +\| +\d", damaged)) == ["gone", "longer", "shorter"]
+    assert lists.splitlines() == [
+        *["papers: 1 3", "tables: 1 0", "without: 0 0", "schema: 0 3"],
+        *["T: 1 3", "only: 0 3", "B: 0 3"],
+    ]
