@@ -4,9 +4,11 @@ import pytest
 from django.core.files.base import ContentFile
 from psycopg import errors
 
+from lo_storage.management.commands.lo_adopt import adopt
 from lo_storage.tests.models import Document
 
 from .conftest import ALIAS
+from .pages import ROOT, blocks
 
 DELETE = "delete from lo_storage_tests_document where title = 'march'"
 
@@ -64,3 +66,22 @@ def test_a_row_that_the_role_may_not_see_keeps_its_file(server, superuser):
             "alter table lo_storage_tests_document disable row level security;"
             "alter table lo_storage_tests_document no force row level security"
         )
+
+
+def test_what_the_superuser_made_is_given_to_the_site_as_the_page_says(server):
+    (give,) = [b.content for b in blocks(ROOT / "docs/from-pg-lo-storage.md") if b.kind == "sql"]
+    with server.connect("postgres") as session:
+        rows = session.execute("select lo_from_bytea(0, 'x') || '.txt' from generate_series(1, 3)")
+        names = [name for (name,) in rows]
+        refusals = {adopt(ALIAS, name) for name in names}
+        assert refusals == {"this role may not read the large object"}
+        with pytest.raises(errors.DependentObjectsStillExist):
+            session.execute("reassign owned by postgres to app")
+        session.execute(give)
+        # Each in a transaction of its own: no lock table is full.
+        changed = session.execute("select distinct xmin from pg_largeobject_metadata")
+        assert changed.rowcount == 3
+    for name in names:
+        assert adopt(ALIAS, name) is None
+        Document.objects.using(ALIAS).create(title=name, data=name)
+    assert server.stored() == dict.fromkeys(names, b"x")
