@@ -144,7 +144,7 @@ async def async_pieces(alias: str, entry: Entry, segments: list[Segment]) -> Asy
     try:
         for step in _steps(entry, segments):
             piece = step if isinstance(step, bytes) else await _async_piece(alias, entry, *step)
-            closing = asyncio.create_task(_close_after(PATIENCE))
+            closing = asyncio.create_task(_close_after(PATIENCE, asyncio.current_task()))
             try:
                 yield piece
             finally:
@@ -154,9 +154,11 @@ async def async_pieces(alias: str, entry: Entry, segments: list[Segment]) -> Asy
         raise
 
 
-async def _close_after(seconds: float) -> None:
+async def _close_after(seconds: float, sender: asyncio.Task[Any] | None) -> None:
     await asyncio.sleep(seconds)
-    await _async_release()
+    # Once the request has ended nothing is open, and for its thread asgiref would start another.
+    if sender and not sender.done():
+        await _async_release()
 
 
 def _steps(entry: Entry, segments: list[Segment]) -> Iterator[Segment]:

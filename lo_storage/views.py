@@ -40,19 +40,21 @@ def db_serve(
     """
     if request.method not in ("GET", "HEAD"):
         return HttpResponseNotAllowed(["GET", "HEAD"])
+    is_asgi = hasattr(request, "scope")  # Other frameworks wrap it and pass its attributes on.
     # A browser that has the file asks whether it still holds, and mostly it does.
     needs_content = request.method == "GET" and "If-None-Match" not in request.headers
     try:
         alias, entry = storage.locate(filename, ROW if needs_content else 0)
     except FileNotFoundError as error:
         raise Http404("There is no such file.") from error
+    finally:
+        if is_asgi:
+            serving.end_with_request()
 
     described = describe(entry, as_attachment, download_name, cache_control)
     answer = serving.answer(request.method, request.headers, entry, described)
-    stream: Callable[..., Iterator[bytes] | AsyncIterator[bytes]] = serving.pieces
-    if hasattr(request, "scope"):  # Of ASGI; other frameworks wrap it and pass its attributes on.
-        serving.end_with_request()
-        stream = serving.async_pieces
+    stream: Callable[..., Iterator[bytes] | AsyncIterator[bytes]]
+    stream = serving.async_pieces if is_asgi else serving.pieces
     response = _Response(
         stream(alias, entry, answer.segments), status=answer.status, headers=answer.headers
     )

@@ -1,6 +1,7 @@
 import asyncio
 import hashlib
 import logging
+import threading
 from base64 import b64encode
 from datetime import UTC, timedelta
 from email.utils import format_datetime
@@ -8,7 +9,7 @@ from email.utils import format_datetime
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core.files.base import ContentFile
-from django.core.handlers.asgi import ASGIRequest
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.core.signals import request_finished
 from django.db import connection, connections
 from django.http import Http404
@@ -408,6 +409,56 @@ def test_a_request_under_asgi_leaves_no_connection_also_where_they_persist(
     asyncio.run(read())
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_404_under_asgi_leaves_no_connection_also_where_they_persist(monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+
+    async def ask():
+        with pytest.raises(Http404):
+            await adb_serve(AsyncRequestFactory().get("/"), "16418.txt")
+        assert await sync_to_async(is_connected)()
+        await request_finished.asend(sender=None)
+        assert not await sync_to_async(is_connected)()
+
+    asyncio.run(ask())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_clients_that_go_away_under_asgi_leave_no_thread(save, settings):
+    settings.ROOT_URLCONF, settings.MIDDLEWARE = __name__, []
+    path = f"/kept/{save(bytes(1_500_000), 'x.bin')}"
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+
+    async def abort(application):
+        received = asyncio.Event()
+        requests = iter([{"type": "http.request"}])
+
+        async def receive():
+            if request := next(requests, None):
+                return request
+            await received.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message):
+            if message.get("body"):
+                received.set()
+                await asyncio.Event().wait()  # for a client that takes no more
+
+        await application(scope, receive, send)
+
+    async def abort_many():
+        application, threads = ASGIHandler(), threading.enumerate()
+        await asyncio.gather(*(abort(application) for _ in range(20)))
+        async with asyncio.timeout(1):
+            while asyncio.all_tasks() != {asyncio.current_task()}:
+                await asyncio.sleep(0)
+        assert threading.enumerate() == threads
+
+    asyncio.run(abort_many())
+    assert len(kept) == 20
+    kept.clear()
+
+
 def test_in_a_transaction_the_connection_stays(save, monkeypatch):
     monkeypatch.setattr(serving, "PATIENCE", 0)
     entry = db_file_storage.entry(save(bytes(1_500_000), "x.bin"))
@@ -424,7 +475,15 @@ def test_in_a_transaction_the_connection_stays(save, monkeypatch):
     assert db_file_storage.exists(entry.name)
 
 
-urlpatterns = [path("<path:filename>", db_serve)]
+kept = []
+
+
+def serve_and_keep(request, filename):
+    kept.append(db_serve(request, filename))
+    return kept[-1]
+
+
+urlpatterns = [path("kept/<path:filename>", serve_and_keep), path("<path:filename>", db_serve)]
 
 
 def test_django_s_clients(save, settings):
