@@ -7,12 +7,8 @@ RUN useradd --system --uid 10001 --no-create-home app
 COPY requirements/site.txt requirements/
 RUN pip install --no-cache-dir --requirement requirements/site.txt
 
-COPY manage.py ./
-COPY config config
-COPY lo_storage lo_storage
-COPY invoices invoices
-COPY templates templates
-COPY static static
+# What .dockerignore lets through
+COPY . .
 # The key and the address are not used, and not kept.
 RUN SECRET_KEY=build DATABASE_URL=postgres://build/build python manage.py collectstatic --noinput
 
