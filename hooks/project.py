@@ -35,15 +35,16 @@ KEPT = {
 
 # Where the lines that name the sample are all that there is to cut.
 SAMPLE_LINES = [
-    *(".ci/run", ".dockerignore", "Dockerfile", "config/demo.py", "config/settings.py"),
-    *("config/urls.py", "pyproject.toml"),
+    *(".ci/run", "config/demo.py", "config/settings.py", "config/urls.py", "pyproject.toml"),
 ]
 
 PYTHON = ".venv/bin/python manage"
 FIRST_STEPS = """\
 `.venv/bin/python manage.py startapp papers` makes an app. Name it in `INSTALLED_APPS`, in
-`config/settings.py`. Each block of Python goes to the end of the file that is named above it, and
-what it imports to the head of that file.
+`config/settings.py`; `bin/test` and Docker find it by themselves. Each block of Python goes to the
+end of the file that is named above it, and what it imports to the head of that file. What
+`bin/test` complains of in what `startapp` and `makemigrations` write, `.venv/bin/ruff check --fix`
+and then `.venv/bin/ruff format` mend.
 
 """
 

@@ -1,6 +1,7 @@
 """What the README and docs/ say is held to the files that they speak of."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,14 @@ def test_each_test_on_the_page_about_safety_is_there():
     there = {test for source in sources for test in re.findall(r"def (test_\w+)\(", source)}
     assert len(named) > 40
     assert named - there == set()
+
+
+def test_the_tutorial_and_the_library_s_readme_make_the_same_model():
+    models = [
+        textwrap.dedent(block)
+        for page in ["docs/tutorial.md", "lo_storage/README.md"]
+        for block in re.findall(r"^ *```python\n(.*?)```", (ROOT / page).read_text(), re.S | re.M)
+        if "class Paper(" in block
+    ]
+    assert len(models) == 2
+    assert models[0] == models[1]

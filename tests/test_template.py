@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from cookiecutter.main import cookiecutter
+from docker.utils.build import exclude_paths
 
 from hooks.answers import problem
 
@@ -261,7 +262,7 @@ def test_all_else_is_as_it_is_here(made, checkout):
     }
     assert changed(made[True, "MIT"], checkout) == with_sample
     assert changed(made[False, "MIT"], checkout) == with_sample | {
-        *(".dockerignore", "Dockerfile", "config/demo.py", "config/settings.py", "config/urls.py"),
+        *("config/demo.py", "config/settings.py", "config/urls.py"),
         *("requirements/demo.txt", "requirements/test.txt"),
     }
 
@@ -307,11 +308,22 @@ def test_each_has_a_secret_key_of_its_own_and_git_takes_none(bakes, git):
     assert [len(key) for key in keys] == [50, 50]
 
 
-def test_the_model_of_the_readme_works_in_a_project_without_the_sample(bake):
+# An app of one's own
+
+
+@pytest.fixture(scope="module")
+def papers(bake):
+    """A project without the sample, in which somebody does what its first page and README say."""
     folder = bake(sample=False)
-    readme = (folder / "README.md").read_text().replace(".venv/bin/", "")
-    (section,) = re.findall(r"^## A model with a file\n(.*?)^## ", readme, re.DOTALL | re.MULTILINE)
-    (start,) = re.findall(r"`python (manage\.py startapp papers)`", section)
+    page, readme = (
+        (folder / name).read_text().replace(".venv/bin/", "")
+        for name in ["templates/home.html", "README.md"]
+    )
+    (title,) = re.findall("<i>(.*?)</i> of <code>README.md</code>", page)
+    (section,) = re.findall(rf"^## {title}\n(.*?)^## ", readme, re.DOTALL | re.MULTILINE)
+    start, make = re.findall(r"<pre><code>python (.*?)</code></pre>", page)
+    assert f"`python {start}`" in section
+    assert f"$ python {make}\n" in section
     (folder / "staticfiles").mkdir()  # as bin/setup does
     with Project(folder) as project:
         socket = database()["DATABASE_URL"].rpartition("/")[0]
@@ -319,9 +331,63 @@ def test_the_model_of_the_readme_works_in_a_project_without_the_sample(bake):
         project.run(*start.split())
         project.change("config/settings.py", '     "lo_storage",\n+    "papers",\n')
         for place, text in steps(section):
-            project.follow(place, text)
-        printed = project.manage("shell", "--no-imports", "-c", DOWNLOAD)
-        assert printed == "b'march'\n"
+            if place.endswith(".py"):
+                # What it imports goes to the head of the file, the rest to its end.
+                imports, rest = re.match(r"((?:from [^\n]*\n|\n)*)(.*)", text, re.DOTALL).groups()
+                there = (folder / place).read_text()
+                (folder / place).write_text(imports + there + rest)
+            else:
+                project.follow(place, text)
+        yield project
+
+
+def test_the_model_of_the_readme_works_in_a_project_without_the_sample(papers):
+    printed = papers.manage("shell", "--no-imports", "-c", DOWNLOAD)
+    assert printed == "b'march'\n"
+    assert papers.manage("check", "--database=default").startswith("System check identified no iss")
+
+
+def test_what_the_readme_says_of_the_linter_makes_it_content(papers):
+    mend = re.findall(r"`\.venv/bin/ruff ([^`]*)`", (papers.folder / "README.md").read_text())
+    assert mend == ["check --fix", "format"]
+    for command in [*mend, "check", "format --check"]:
+        code, printed = run([BIN / "ruff", *command.split(), "--no-cache"], papers.folder)
+        assert code == 0, printed
+
+
+def test_bin_test_finds_the_tests_of_an_app_by_itself(papers):
+    (papers.folder / "papers/tests.py").write_text("def test_of_my_own():\n    pass\n")
+    collect = ["-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    found = papers.run(*collect, "--ignore-glob=*/test_*.py")  # without those of the project
+    assert found.startswith("papers/tests.py::test_of_my_own\n\n1 test collected")
+
+
+def test_docker_takes_along_what_runs_and_no_secret(papers, tmp_path):
+    """As docker's own Python client reads .dockerignore."""
+    for name in [".env", ".secret_key", ".git/config", ".venv/bin/python", "all.sql"]:
+        (papers.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (papers.folder / name).write_text("secret")
+    ignored = (papers.folder / ".dockerignore").read_text().splitlines()
+    names = [line for line in ignored if line[:1] != "#"]
+    for name in exclude_paths(str(papers.folder), names):
+        if (papers.folder / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(papers.folder / name, tmp_path / name)
+    sent = {".dockerignore", "Dockerfile"}  # always, and COPY leaves them out
+    assert {path.name for path in tmp_path.iterdir()} - sent == {
+        *("config", "lo_storage", "manage.py", "papers", "requirements", "static", "templates"),
+    }
+    assert os.listdir(tmp_path / "requirements") == ["site.txt"]
+    assert not [path for path in tmp_path.rglob("*") if "test" in path.name]
+    # As the Dockerfile does
+    ((key, address, command),) = re.findall(
+        r"^RUN SECRET_KEY=(\S+) DATABASE_URL=(\S+) python (.+)$",
+        (papers.folder / "Dockerfile").read_text(),
+        re.MULTILINE,
+    )
+    without = {"DJANGO_SETTINGS_MODULE", "DEBUG", "DEMO"}
+    given = {"SECRET_KEY": key, "DATABASE_URL": address}
+    assert "static files copied" in run_python(tmp_path, *command.split(), without=without, **given)
 
 
 # Where from
