@@ -18,19 +18,22 @@ import sys
 import tomllib
 import unittest
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, nullcontext, redirect_stdout
+from contextlib import closing, contextmanager, nullcontext, redirect_stdout
 from copy import deepcopy
 from io import StringIO
 
+import psycopg
 import pytest
 from asgiref.sync import async_to_sync
 from django.apps import apps
 from django.conf import global_settings, settings
 from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.db import OperationalError, connection, transaction
+from django.db.utils import ConnectionHandler
 from django.test import AsyncRequestFactory, override_settings
 
 from .pages import PAGES, ROOT, blocks, name
@@ -248,6 +251,38 @@ def check_settings(code):
     assert {name for name in namespace if name.isupper()} <= known
     for alias in namespace["DATABASES"]:
         assert namespace["DATABASES"][alias]["ENGINE"] == "django.db.backends.postgresql"
+
+
+def test_what_is_set_of_a_connection_leaves_the_rest_and_works(transactional_db):
+    page = ROOT / "docs/replicas.md"
+    default = connection.settings_dict | {"OPTIONS": {"application_name": "papers"}}
+    for block in blocks(page):
+        if block.kind == "python":
+            exec(compiled(page, block), {"DATABASES": {"default": default}})
+    kept = {"application_name": "papers", "pool": True, "prepare_threshold": 5}
+    assert default["OPTIONS"] == kept
+    with connected(default) as session, psycopg.Cursor(session.connection) as cursor:
+        for _ in range(6):
+            cursor.execute("select 'the same'")
+        cursor.execute("select statement from pg_prepared_statements")
+        assert cursor.fetchall() == [("select 'the same'",)]
+        assert session.pool.get_stats()["pool_size"] == 4
+
+    assert "CONN_MAX_AGE: 60\n" in (ROOT / "docker-compose.yml").read_text()
+    refused = pytest.raises(ImproperlyConfigured, match="persistent connections")
+    with refused, connected(default | {"CONN_MAX_AGE": 60}):
+        pass
+
+
+@contextmanager
+def connected(database):
+    session = ConnectionHandler({"default": database})["default"]
+    session.ensure_connection()
+    try:
+        yield session
+    finally:
+        session.close()
+        session.close_pool()
 
 
 def run_test_cases(namespace):
