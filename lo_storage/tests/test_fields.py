@@ -2,6 +2,7 @@
 
 import io
 
+import django
 import pytest
 from django.apps import apps
 from django.core.exceptions import SuspiciousFileOperation
@@ -147,6 +148,25 @@ def test_a_batch_of_which_one_row_is_refused_leaves_no_file(documents, large_obj
     with pytest.raises(IntegrityError), transaction.atomic():
         documents.objects.bulk_create([documents(data=new()), documents(pk=taken.pk, data=new())])
     assert large_objects() == set()
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "left"),
+    [
+        # Django 6.0 has no transaction around one batch; 5.2 has one around each bulk_create().
+        (None, 2 if django.VERSION >= (6, 0) else 0),
+        (1, 0),
+    ],
+)
+def test_bulk_create_of_one_statement_in_autocommit_leaves_files(
+    documents, large_objects, batch_size, left
+):
+    taken = documents.objects.create()
+    rows = [documents(pk=taken.pk + 1, data=new()), documents(pk=taken.pk, data=new())]
+    with pytest.raises(IntegrityError):
+        documents.objects.bulk_create(rows, batch_size)
+    assert documents.objects.get() == taken
+    assert len(large_objects()) == left
 
 
 def test_a_file_that_nobody_stored_is_refused(documents):
