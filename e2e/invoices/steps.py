@@ -1,6 +1,9 @@
 """What a person does again and again, in one line each."""
 
 import time
+from io import BytesIO
+
+from PIL import Image
 
 
 def upload(page, *files):
@@ -20,6 +23,11 @@ def foot(page):
     """The three numbers at the foot of each page."""
     region = page.get_by_role("region", name="Rows and files, counted in the database")
     return region.get_by_role("definition")
+
+
+def colour(page, *at):
+    """Of a point of what the page shows now."""
+    return Image.open(BytesIO(page.screenshot())).convert("RGB").getpixel(at)
 
 
 def eventually(condition, seconds=20):

@@ -5,12 +5,13 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from django.core.signals import request_started
 from playwright.sync_api import Error, expect
 
 from invoices.models import Invoice
 
-from .files import pdf, png
-from .steps import eventually, upload
+from .files import pdf, pdf_that_acts, png
+from .steps import colour, eventually, upload
 
 # Each asks for an address that tells that a script ran.
 SCRIPT = "new Image().src = 'ADDRESS'"
@@ -21,16 +22,7 @@ SVG = f"""<svg xmlns="http://www.w3.org/2000/svg" onload="{SCRIPT}"><a xmlns:x="
 <x:script>{SCRIPT}</x:script></a><rect width="9" height="9"/></svg>"""
 
 # Each is two things at once.
-HTML_AND_PDF = f"{HTML}\n{pdf().decode()}"
-PDF_THAT_ACTS = (
-    pdf()
-    .decode()
-    .replace(
-        "/Catalog",
-        "/Catalog /OpenAction << /S /JavaScript /JS"
-        r" (this.submitForm\({cURL: 'ADDRESS'}\); app.launchURL\('ADDRESS'\)) >>",
-    )
-)
+HTML_AND_PDF = f"{HTML}\n{pdf(colour=(0, 1, 0)).decode()}"
 SCRIPT_AND_PDF = f"/*\n{pdf().decode()}\n*/ globalThis.postMessage?.('it ran')"
 STYLE_AND_PDF = f"/*\n{pdf().decode()}\n*/ body {{ display: none }}"
 
@@ -103,8 +95,6 @@ def test_what_can_run_is_saved_to_disk(name, text, alices_page, hostile, asked_f
         ("page.html.txt", HTML),
         ("scan.png", HTML),
         ("page.svg.png", HTML),
-        ("polyglot.pdf", HTML_AND_PDF),
-        ("acts.pdf", PDF_THAT_ACTS),
     ],
 )
 def test_what_pretends_to_be_harmless_stays_harmless(name, text, alices_page, hostile, asked_for):
@@ -116,6 +106,82 @@ def test_what_pretends_to_be_harmless_stays_harmless(name, text, alices_page, ho
     page.wait_for_load_state("networkidle")
     assert page.title() != "Hello"
     assert not ran(asked_for)
+
+
+def test_html_that_is_a_pdf_too_is_shown_as_a_pdf(
+    alices_page, alice, hostile, invoice_of, asked_for
+):
+    page = alices_page
+    file = hostile("polyglot.pdf", HTML_AND_PDF).read_bytes()
+    page.goto(invoice_of(alice, file, "polyglot.pdf").data.url)
+    eventually(lambda: colour(page, 640, 500) == (0, 255, 0))
+    assert page.title() != "Hello"
+    assert not ran(asked_for)
+
+
+@pytest.fixture
+def received():
+    """What the server is asked for: each request's environment."""
+    requests = []
+
+    def note(environ, **kwargs):
+        requests.append(environ)
+
+    request_started.connect(note)
+    yield requests
+    request_started.disconnect(note)
+
+
+@pytest.fixture
+def viewer(browser_type, browser_type_launch_args):
+    """A browser whose PDF viewer may ask servers of this machine, as it may those of others."""
+    switches = [*browser_type_launch_args["args"], "--disable-features=LocalNetworkAccessChecks"]
+    with browser_type.launch(**{**browser_type_launch_args, "args": switches}) as browser:
+        yield browser.new_page()
+
+
+# It turns the page once it has tried to send something, and found nothing of a web page.
+WHEN_OPENED = """
+for (const send of [
+  () => this.submitForm({ cURL: "ADDRESS", bEmpty: true }),
+  () => app.launchURL("ADDRESS"),
+  () => this.getURL("ADDRESS"),
+]) {
+  try { send() } catch {}
+}
+if ([typeof document, typeof fetch, typeof XMLHttpRequest, typeof Image].every(
+  (type) => type === "undefined"
+)) app.setInterval("this.pageNum = 1", 100)
+"""
+WHEN_CLICKED = """this.submitForm({ cURL: "ADDRESS", bEmpty: true })"""
+
+
+def test_a_script_in_a_pdf_sends_nothing_before_a_click_and_then_without_the_cookie(
+    viewer, alice, sign_in, invoice_of, base_url, received
+):
+    def to_it_ran():
+        return [request for request in received if request["PATH_INFO"] == "/it-ran"]
+
+    tried = []
+    viewer.context.on("request", lambda request: tried.append(request))
+    sign_in(viewer.context, alice)
+    scripts = [
+        script.replace("ADDRESS", f"{base_url}/it-ran") for script in (WHEN_OPENED, WHEN_CLICKED)
+    ]
+    address = base_url + invoice_of(alice, pdf_that_acts(*scripts), "acts.pdf").data.url
+
+    viewer.goto(address)
+    eventually(lambda: colour(viewer, 640, 500) == (255, 0, 0))  # It has run.
+    assert "sessionid=" in received[0]["HTTP_COOKIE"]
+    assert not ran(request.url for request in tried)
+    assert not to_it_ran()
+
+    with viewer.expect_request("**/it-ran") as event:
+        viewer.mouse.click(640, 500)
+    (request,) = eventually(to_it_ran)
+    assert (request["REQUEST_METHOD"], request["HTTP_ORIGIN"]) == ("POST", "null")
+    assert "HTTP_COOKIE" not in request
+    assert f"/F({address})" in event.value.post_data
 
 
 @pytest.mark.parametrize(

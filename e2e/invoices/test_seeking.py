@@ -3,18 +3,16 @@
 import json
 import re
 from contextlib import contextmanager
-from io import BytesIO
 
 import pytest
 from django.core.files.base import ContentFile
 from django.db import connection
-from PIL import Image
 
 from lo_storage.storage import db_file_storage
 from tests.serving import gunicorn
 
 from .long_files import document, film
-from .steps import eventually
+from .steps import colour, eventually
 
 LINE = "--access-logformat=sent %(s)s %({range}i)s %(B)s of %(U)s"
 
@@ -40,11 +38,6 @@ def serving(tmp_path, transactional_db):
             )
 
     return serving
-
-
-def colour(page, *at):
-    """Of a point of what the page shows now."""
-    return Image.open(BytesIO(page.screenshot())).convert("RGB").getpixel(at)
 
 
 def end_alone(answers, size):
