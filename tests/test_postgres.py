@@ -88,10 +88,32 @@ def connected(project, **options):
 
 
 @pytest.fixture
-def project(tmp_path):
+def empty(tmp_path):
+    """A folder that never had a database."""
     yield tmp_path
     if (tmp_path / ".postgres" / "server").exists():
         until(lambda: not running(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def initialise(tmp_path_factory):
+    """A function that gives a folder a database, which is made once and copied."""
+    original = tmp_path_factory.mktemp("initialised") / ".postgres"
+    original.mkdir()
+    postgres._Server(original, postgres._programs()).initialise()
+
+    def initialise(folder):
+        folder.mkdir(exist_ok=True)
+        subprocess.run(["cp", "-a", original, folder], check=True)
+        return folder
+
+    return initialise
+
+
+@pytest.fixture
+def project(empty, initialise):
+    """A folder whose database has not run yet."""
+    return initialise(empty)
 
 
 def started(connection):
@@ -119,8 +141,8 @@ def test_data_survive_a_restart(project):
         assert started(connection) > before
 
 
-def test_settings(project):
-    with connected(project) as connection:
+def test_settings(empty):
+    with connected(empty) as connection:
         names = ["listen_addresses", "max_locks_per_transaction", "fsync", "is_superuser"]
         values = [connection.execute(f"SHOW {name}").fetchone()[0] for name in names]
         assert values == ["", "1024", "on", "off"]
@@ -129,28 +151,25 @@ def test_settings(project):
 
 
 @pytest.mark.parametrize("name", ["two words", "$HOME `id` 'a' \"b\"", "x" * 120])
-def test_any_path(project, name):
-    inside = project / name
+def test_any_path(empty, name):
+    inside = empty / name
     inside.mkdir()
     with connected(inside) as connection:
         assert started(connection)
     until(lambda: not running(inside))
 
 
-def test_two_projects_have_two_servers(project):
-    paths = [project / "one", project / "two"]
+def test_two_projects_have_two_servers(tmp_path, initialise):
+    paths = [initialise(tmp_path / name) for name in ["one", "two"]]
     with ExitStack() as stack:
-        for path in paths:
-            path.mkdir()
         connections = [stack.enter_context(connected(path)) for path in paths]
         assert started(connections[0]) != started(connections[1])
     for path in paths:
         until(lambda path=path: not running(path))
 
 
-def test_a_copied_project_has_a_server_of_its_own(project):
-    original, copy = project / "original", project / "copy"
-    original.mkdir()
+def test_a_copied_project_has_a_server_of_its_own(tmp_path, initialise):
+    original, copy = initialise(tmp_path / "original"), tmp_path / "copy"
     with connected(original) as connection:
         subprocess.run(["cp", "-a", original, copy], check=True)
         with connected(copy) as another:
@@ -162,9 +181,9 @@ def test_a_copied_project_has_a_server_of_its_own(project):
         until(lambda path=path: not running(path))
 
 
-def test_many_at_once_start_one_server(project):
+def test_many_at_once_start_one_server(empty):
     with ExitStack() as stack:
-        users = [stack.enter_context(User(project)) for _ in range(5)]
+        users = [stack.enter_context(User(empty)) for _ in range(5)]
         connections = [stack.enter_context(user.connect()) for user in users]
         assert len({started(connection) for connection in connections}) == 1
 
@@ -225,25 +244,25 @@ def test_a_killed_janitor_is_replaced(project):
     until(lambda: not running(project))
 
 
-def test_an_interrupted_initialisation_is_begun_anew(project):
-    (project / ".postgres" / "data.new").mkdir(parents=True)
-    (project / ".postgres" / "data.new" / "PG_VERSION").write_text("18")
-    with connected(project) as connection:
+def test_an_interrupted_initialisation_is_begun_anew(empty):
+    (empty / ".postgres" / "data.new").mkdir(parents=True)
+    (empty / ".postgres" / "data.new" / "PG_VERSION").write_text("18")
+    with connected(empty) as connection:
         assert started(connection)
 
 
-def test_a_full_disk_is_one_message_and_leaves_nothing(project):
+def test_a_full_disk_is_one_message_and_leaves_nothing(empty):
     def small_files():
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
 
-    with User(project, preexec_fn=small_files) as user:
+    with User(empty, preexec_fn=small_files) as user:
         _, errors = user.process.communicate()
     assert user.process.returncode == 1
-    assert errors.startswith(f"initdb failed in {project}/.postgres: ")
+    assert errors.startswith(f"initdb failed in {empty}/.postgres: ")
     assert "File too large" in errors
     assert "Traceback" not in errors
-    assert not (project / ".postgres" / "data").exists()
-    with connected(project) as connection:
+    assert not (empty / ".postgres" / "data").exists()
+    with connected(empty) as connection:
         assert started(connection)
 
 
@@ -260,8 +279,8 @@ def test_a_server_that_cannot_start_says_why(project):
 
 
 @as_root
-def test_a_home_that_others_may_not_enter_stays_so(project):
-    home = project / "home"
+def test_a_home_that_others_may_not_enter_stays_so(empty):
+    home = empty / "home"
     home.mkdir(mode=0o700)
     # The programs too, as where the virtual environment lies in such a home.
     package = postgres._programs().parent.parent
@@ -291,9 +310,9 @@ def test_where_others_may_enter_the_server_has_no_capability():
 
 
 @as_root
-def test_as_an_ordinary_user(project):
+def test_as_an_ordinary_user(empty):
     nobody = pwd.getpwnam("nobody")
-    home = project / "home"
+    home = empty / "home"
     home.mkdir(mode=0o700)
     os.chown(home, nobody.pw_uid, nobody.pw_gid)
     # Reading everything, because this Python may lie in a home that nobody may enter.
