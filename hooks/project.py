@@ -198,6 +198,7 @@ def write_the_readme(answers: dict) -> None:
     )
     if not answers["sample"]:
         change("README.md", "the site with sample data, on", "the site, on")
+    cut("README.md", r"^The tests of curl, wget.*?\n\n")
     cut("README.md", r"^benchmarks/[^\n]*\n")
     cut("README.md", r"^docs/( +)[^\n]*\n", r"docs/\1how files are kept, backed up and restored\n")
     cut(

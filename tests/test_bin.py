@@ -15,7 +15,7 @@ import pytest
 from .test_postgres import running, until
 
 ROOT = Path(__file__).parent.parent
-TOOLS = ["cat", "cmp", "cp", "dirname", "flock", "id", "ls", "mkdir", "rm", "sh", "sort"]
+TOOLS = ["cat", "cmp", "cp", "dirname", "env", "flock", "id", "ls", "mkdir", "rm", "sh", "sort"]
 
 
 @pytest.fixture
@@ -150,11 +150,18 @@ def test_demo_takes_the_next_port_and_ends_with_its_database(tmp_path):
 
 def test_clients_installs_what_is_missing(machine):
     tools = Path(machine["PATH"])
-    script(tools / "id", "echo 0")
     script(tools / "wget", "exit")
     script(tools / "apt-get", f'echo "$@" >> "{tools}/asked"')
-    subprocess.run([ROOT / "bin" / "clients"], env=machine, check=True, capture_output=True)
+    script(tools / "sudo", f'[ "$1" = -n ] && echo sudo >> "{tools}/asked"; shift; "$@"')
     packages = ["curl", "aria2"]
     if not Path("/usr/sbin/pgbouncer").exists():  # where PATH need not lead
         packages.append("pgbouncer")
-    assert (tools / "asked").read_text() == f"update\ninstall --yes {' '.join(packages)}\n"
+    install = f"install --yes {' '.join(packages)}\n"
+    for user, asked in [
+        (0, f"update\n{install}"),
+        (1000, f"sudo\nsudo\nupdate\nsudo\n{install}"),
+    ]:
+        script(tools / "id", f"echo {user}")
+        subprocess.run([ROOT / "bin" / "clients"], env=machine, check=True, capture_output=True)
+        assert (tools / "asked").read_text() == asked
+        (tools / "asked").unlink()

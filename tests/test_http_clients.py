@@ -158,3 +158,17 @@ def test_aria2_gets_eight_parts_at_once(run, cookie, store, server, tmp_path):
     assert (tmp_path / "scan").read_bytes() == CONTENT
     answer = rf"{url.rpartition('/')[2]} HTTP/1.1\" 206 "
     until(lambda: len(re.findall(answer, server[1].read_text())) >= 7)
+
+
+def test_without_a_client_a_test_is_skipped_and_in_ci_it_fails(monkeypatch, tmp_path):
+    for name, text in {"id": "echo 1000", "sudo": "exit 1"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    why = "^curl is not installed, and could not be: Install curl wget aria2"
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match=why):
+        program("curl")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match=why):
+        program("curl")
