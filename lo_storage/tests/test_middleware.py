@@ -1,4 +1,6 @@
-"""`db_serve` behind Django's own middleware, which compresses, and answers conditions by itself."""
+"""`db_serve` behind middleware that compresses, answers conditions, or serves files of its own."""
+
+from importlib.util import find_spec
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -22,9 +24,13 @@ urlpatterns = [path("sync/<filename>", db_serve), path("async/<filename>", serve
 
 
 @pytest.fixture(autouse=True)
-def behind_middleware(settings):
+def behind_middleware(settings, tmp_path):
+    (tmp_path / "style.css").write_text("body {}")
+    settings.STATIC_ROOT, settings.STATIC_URL = tmp_path, "/static/"
     settings.ROOT_URLCONF = __name__
     settings.MIDDLEWARE = [
+        # A project may have none.
+        *(["whitenoise.middleware.WhiteNoiseMiddleware"] if find_spec("whitenoise") else []),
         "django.middleware.gzip.GZipMiddleware",
         "django.middleware.http.ConditionalGetMiddleware",
         "django.middleware.common.CommonMiddleware",
@@ -61,6 +67,13 @@ def ask(request, save):
         return response, body
 
     return ask
+
+
+@pytest.mark.parametrize("send", [wsgi, asgi])
+def test_whitenoise_is_in_front(send):
+    pytest.importorskip("whitenoise", reason="the project may have no whitenoise")
+    response, body = send("/static/style.css")
+    assert (response.status_code, body) == (200, b"body {}")
 
 
 def test_the_whole_file_comes_as_it_is(ask):

@@ -5,6 +5,7 @@ import threading
 from base64 import b64encode
 from datetime import UTC, timedelta
 from email.utils import format_datetime
+from inspect import Parameter, signature
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
@@ -22,7 +23,7 @@ from lo_storage.headers import etag
 from lo_storage.large_objects import ROW
 from lo_storage.models import LargeObject
 from lo_storage.ranges import MAX_RANGES
-from lo_storage.serving import ContentChanged, ContentMissing, async_pieces, pieces
+from lo_storage.serving import FIRST, ContentChanged, ContentMissing, async_pieces, pieces
 from lo_storage.storage import DbFileIO, DbFileStorage, db_file_storage
 from lo_storage.views import adb_serve, db_serve
 
@@ -255,6 +256,16 @@ def test_the_original_name_comes_back(save):
     )
 
 
+def test_what_is_new_in_db_serve_is_keyword_only():
+    kinds = {name: parameter.kind for name, parameter in signature(db_serve).parameters.items()}
+    assert kinds == {
+        **dict.fromkeys(["request", "filename"], Parameter.POSITIONAL_OR_KEYWORD),
+        **dict.fromkeys(
+            ["storage", "as_attachment", "download_name", "cache_control"], Parameter.KEYWORD_ONLY
+        ),
+    }
+
+
 def test_the_caller_decides(serve):
     response = serve(as_attachment=True, download_name="2024.txt", cache_control="no-store")
     assert response["Content-Disposition"] == 'attachment; filename="2024.txt"'
@@ -269,12 +280,17 @@ def test_an_empty_file(save):
     assert (response.status_code, response["Content-Length"], body(response)) == (200, "0", b"")
 
 
+@pytest.mark.parametrize(
+    ("header", "ahead"),
+    [("", [bytes(FIRST)]), ("bytes=5-14,2000000-2999999", [b"head", bytes(10), b"head"])],
+)
 @pytest.mark.parametrize("change", ["overwritten", "deleted"])
-def test_a_download_is_cut_when_the_file_changes(save, caplog, change):
+def test_a_download_is_cut_when_the_file_changes(save, caplog, change, header, ahead):
     name = save(bytes(3_000_000), "x.private name")
     message = f"large object {entry().loid} was {change} while it was sent"
-    stream = iter(db_serve(RequestFactory().get("/"), name))
-    next(stream)
+    stream = iter(db_serve(RequestFactory().get("/", headers={"Range": header}), name))
+    sent = [next(stream) for _ in ahead]
+    assert [b"head" if b"Content-Range: " in piece else piece for piece in sent] == ahead
     if change == "deleted":
         db_file_storage.delete(name)
     else:
@@ -282,6 +298,7 @@ def test_a_download_is_cut_when_the_file_changes(save, caplog, change):
             file.write(b"x")
     with pytest.raises(ContentChanged, match=message):
         next(stream)
+    assert list(stream) == []
     assert caplog.record_tuples == [("lo_storage", logging.WARNING, f"Download cut: {message}")]
 
 
