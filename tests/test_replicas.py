@@ -7,11 +7,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import connections
-from django.test import RequestFactory
+from django.test import AsyncRequestFactory, RequestFactory
 
 from lo_storage.storage import db_file_storage
-from lo_storage.views import db_serve
+from lo_storage.views import adb_serve, db_serve
 
 from .conftest import ALIAS, OPTIONS
 from .web_servers import eventually
@@ -92,18 +93,25 @@ def replica(server, settings):
             run("pg_ctl", "stop", f"--pgdata={data}", "--mode=immediate")
 
 
-def body(name):
+def by_wsgi(name):
     return b"".join(db_serve(RequestFactory().get("/"), name))
 
 
-def test_what_has_not_arrived_is_read_from_the_server(replica, stored):
+@async_to_sync
+async def by_asgi(name):
+    response = await adb_serve(AsyncRequestFactory().get("/"), name)
+    return b"".join([piece async for piece in response])
+
+
+@pytest.mark.parametrize("content", [b"march", bytes(range(256)) * 8192], ids=["small", "large"])
+def test_what_has_not_arrived_is_read_from_the_server(replica, stored, content):
     with replica.replay_paused():
-        name = stored(b"march")
+        name = stored(content)
         assert db_file_storage.locate(name)[0] == ALIAS
-        assert body(name) == b"march"
+        assert by_wsgi(name) == by_asgi(name) == content
     replica.catch_up()
     assert db_file_storage.locate(name)[0] == replica.alias
-    assert body(name) == b"march"
+    assert by_wsgi(name) == by_asgi(name) == content
 
 
 CATALOGUE = "lo_storage_largeobject"

@@ -7,17 +7,18 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
+from asgiref.sync import async_to_sync
 from django.apps import apps
 from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.db import IntegrityError, connection, connections, transaction
-from django.test import RequestFactory
+from django.test import AsyncRequestFactory, RequestFactory
 from psycopg import sql
 
 from lo_storage import columns
 from lo_storage.models import LargeObject
 from lo_storage.storage import DbFileIO, DbFileStorage, db_file_storage
-from lo_storage.views import db_serve
+from lo_storage.views import adb_serve, db_serve
 
 from .models import Attachment, Document
 from .test_commands import run
@@ -271,6 +272,21 @@ def test_reading_in_one_database_and_writing_in_the_other(alias, settings, caplo
         assert file.read() == b"ours"
         with transaction.atomic(using=alias), pytest.raises(FileNotFoundError):
             db_file_storage.open(ours, "r+b")
+
+
+@pytest.mark.parametrize("alias", ["another database"], indirect=True)
+def test_each_piece_is_read_where_the_file_was_found(alias, settings):
+    settings.PG_LO_STORAGE_DB_FOR_READ = "default"
+    data = b"x" * 2 * MiB + b"y"
+    name = db_file_storage.save("a.txt", content(data))
+    assert b"".join(db_serve(RequestFactory().get("/"), name)) == data
+
+    @async_to_sync
+    async def served_by_asgi():
+        response = await adb_serve(AsyncRequestFactory().get("/"), name)
+        return b"".join([piece async for piece in response])
+
+    assert served_by_asgi() == data
 
 
 @pytest.mark.parametrize("alias", ["another database"], indirect=True)
