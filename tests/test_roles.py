@@ -69,7 +69,9 @@ def test_a_row_that_the_role_may_not_see_keeps_its_file(server, superuser):
 
 
 def test_what_the_superuser_made_is_given_to_the_site_as_the_page_says(server):
-    (give,) = [b.content for b in blocks(ROOT / "docs/from-pg-lo-storage.md") if b.kind == "sql"]
+    (give,) = [
+        b.content for b in blocks(ROOT / "docs/from-pg-lo-storage.md") if b.kind == "postgresql"
+    ]
     with server.connect("postgres") as session:
         rows = session.execute("select lo_from_bytea(0, 'x') || '.txt' from generate_series(1, 3)")
         names = [name for (name,) in rows]
