@@ -12,6 +12,7 @@ from jinja2 import Environment, pass_context
 from jinja2.ext import Extension
 from jinja2.runtime import Context
 
+DATABASES = {"postgres", "template0", "template1"}
 OURS = {"config", "django", "e2e", "invoices", "lo_storage", "psycopg", "static", "tests"}
 
 
@@ -33,6 +34,8 @@ def problem(answers: dict) -> str | None:
         return f"project_slug: {slug} is a module of Python's standard library; choose another."
     if module in OURS:
         return f"project_slug: {slug} is a package that the project has; choose another."
+    if module in DATABASES:
+        return f"project_slug: {slug} is a database that every PostgreSQL has; choose another."
     return None
 
 

@@ -45,7 +45,6 @@ FIRST_STEPS = """\
 end of the file that is named above it, and what it imports to the head of that file. What
 `bin/test` complains of in what `startapp` and `makemigrations` write, `.venv/bin/ruff check --fix`
 and then `.venv/bin/ruff format` mend.
-
 """
 
 
@@ -91,9 +90,14 @@ def personalise(answers: dict) -> None:
 
 def change(path: str, old: str, new: str, times: int = 1) -> None:
     text = Path(path).read_text(encoding="utf-8")
+    Path(path).write_text(changed(path, text, old, new, times), encoding="utf-8")
+
+
+def changed(path: str, text: str, old: str, new: str, times: int = 1) -> str:
+    """The same in a part of it."""
     if (found := text.count(old)) != times:
         sys.exit(f"{path} has {old!r} {found} times, and not {times}: mend hooks/project.py.")
-    Path(path).write_text(text.replace(old, new), encoding="utf-8")
+    return text.replace(old, new)
 
 
 def cut(path: str, pattern: str, new: str = "") -> None:
@@ -105,13 +109,20 @@ def cut(path: str, pattern: str, new: str = "") -> None:
     Path(path).write_text(text, encoding="utf-8")
 
 
+def part(path: str, text: str, pattern: str) -> str:
+    """Return what the group of a pattern matches in a part of it."""
+    found = re.search(pattern, text, re.DOTALL | re.MULTILINE)
+    if not found:
+        sys.exit(f"{path} has nothing like {pattern!r}: mend hooks/project.py.")
+    return found[1]
+
+
 def rename(answers: dict) -> None:
     slug, name, description = (
         html.escape(answers[key], quote=False)
         for key in ["project_slug", "project_name", "description"]
     )
-    change("docker-compose.yml", "name: lo-storage\n", f"name: {slug}\n")
-    change("docker-compose.yml", "image: lo-storage\n", f"image: {slug}\n", times=2)
+    change("docker-compose.yml", '"lo-storage"', f'"{slug}"', times=3)  # as true and null need
     change("docker-compose.yml", "lo_storage", slug.replace("-", "_"), times=3)
     change("templates/base.html", "– Invoices</title>", f"– {name}</title>")
     change("templates/base.html", "  Invoices\n      </a>", f"  {name}\n      </a>")
@@ -154,6 +165,7 @@ def leave_out_the_library_s_own() -> None:
     cut("bin/setup", r"^    docs \| test\)[^\n]*\n")
     change("tests/test_bin.py", '"site", "demo", "docs", "test", "bench"', '"site", "demo", "test"')
     cut("tests/test_bin.py", r"\n\n\ndef test_clients_installs.*?(?=\n\n\n|\n\Z)")
+    change("docs/how-it-works.md", ", or, where a server has to crash, in `tests/`", "")
     cut(".gitignore", r"^/\.(bench|docs)/\n")
     cut(".ci/run", r"^    # Which a project that is made from this repository.*?^    done\n")
     cut(".ci/run", r"^template\(\).*?^}\n\n")
@@ -175,27 +187,33 @@ def write_the_licence(licence: str, author: str) -> None:
             sys.exit("lo_storage/LICENSE has no line of its copyright: mend hooks/project.py.")
     else:
         text = (LICENCES / f"{licence}.txt").read_text(encoding="utf-8")
-        text = text.replace("YEAR HOLDER", holder)
+        if licence != "Apache-2.0":  # which names nobody
+            text = changed(f"{licence}.txt", text, "YEAR HOLDER", holder)
     Path("LICENSE").write_text(text, encoding="utf-8")
 
 
-def sections(path: str) -> dict[str, str]:
-    """Return what stands below each heading of the second level."""
-    _, *parts = re.split(r"^## (.+)\n", Path(path).read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return dict(zip(parts[::2], parts[1::2], strict=True))
+def section(path: str, title: str) -> str:
+    """Return what stands below a heading of the second level."""
+    return part(path, Path(path).read_text(encoding="utf-8"), rf"^## {title}\n(.*?)(?=^## |\Z)")
+
+
+def ours(*titles: str) -> str:
+    return "".join(f"## {title}\n{section('README.md', title)}" for title in titles)
 
 
 def write_the_readme(answers: dict) -> None:
     """The project's own, of parts of ours."""
-    ours = sections("README.md")
-    parts = ["A tour of five minutes", "A model", "A view"] if answers["sample"] else []
-    Path("README.md").write_text(
+    sample = ours("A tour of five minutes", "A model", "A view")
+    text = (
         f"# {answers['project_name']}\n\n{answers['description']}\n\n"
-        + "".join(f"## {part}\n{ours[part]}" for part in ["Two commands", *parts])
-        + ("" if answers["sample"] else f"## A model with a file\n\n{first_model()}")
-        + "".join(f"## {part}\n{ours[part]}" for part in ["Settings", "Where things are"]),
-        encoding="utf-8",
+        + ours("Two commands")
+        + (sample if answers["sample"] else f"## A model with a file\n\n{first_model()}")
+        + ours("Settings")
+        + f"## Later changes of the template\n\n{later_changes()}\n"
+        + ours("Where things are")
     )
+    Path("README.md").write_text(text, encoding="utf-8")
+    change("README.md", ",\ncurl, wget, aria2 and pgbouncer", "")
     if not answers["sample"]:
         change("README.md", "the site with sample data, on", "the site, on")
     cut("README.md", r"^The tests of curl, wget.*?\n\n")
@@ -217,12 +235,18 @@ def write_the_readme(answers: dict) -> None:
 
 def first_model() -> str:
     """The steps of the library's README that follow once it is installed."""
-    steps = sections("lo_storage/README.md")["What to copy, and which lines to add"]
-    found = re.search(r"^3\. .*", steps, re.DOTALL | re.MULTILINE)
-    if not found:
-        sys.exit("lo_storage/README.md has no third step: mend hooks/project.py.")
-    text = re.sub(r"^(\d)\. ", lambda step: f"{int(step[1]) - 2}. ", found[0], flags=re.MULTILINE)
-    return FIRST_STEPS + text.replace("mysite/", "config/").replace("python manage", PYTHON)
+    page = "lo_storage/README.md"
+    text = part(page, section(page, "What to copy, and which lines to add"), r"(\n3\. .*)")
+    for step in range(3, 7):
+        text = changed(page, text, f"\n{step}. ", f"\n{step - 2}. ")
+    text = changed(page, text, "mysite/", "config/")
+    return FIRST_STEPS + changed(page, text, "python manage", PYTHON, times=6)
+
+
+def later_changes() -> str:
+    text = part("README.md", ours("Take it away"), r"by its `bin/update`\. (.*?)^- ")
+    text = text.replace("\n  ", "\n")
+    return f"`bin/update` brings what has changed in the template since. {text}"
 
 
 def leave_out_the_sample() -> None:

@@ -13,15 +13,18 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+import yaml
 from cookiecutter.main import cookiecutter
 from docker.utils.build import exclude_paths
 
+import hooks.project as project_hook
 from hooks.answers import problem
 
 from . import test_ci_files as ci_files
 from .newcomer import Project, steps
 from .programs import run_python
 from .serving import database
+from .test_documents import dead_links
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -169,8 +172,7 @@ def test_no_link_in_its_pages_is_dead(project):
     pages = list(project.rglob("*.md"))
     assert len(pages) >= 5
     for page in pages:
-        targets = re.findall(r"\]\((?![a-z]+:)([^)#]+)", page.read_text())
-        assert [target for target in targets if not (page.parent / target).exists()] == []
+        assert dead_links(page) == []
     (tree,) = re.findall(r"```text\n(.*?)```", (project / "README.md").read_text(), re.DOTALL)
     folders = {f"{folder}/" for folder in re.findall(r"(\w+)/ ", tree)}
     assert folders == {
@@ -209,6 +211,8 @@ def test_its_metadata_have_what_was_answered(bakes):
         readme = (project / "README.md").read_text()
         assert readme.startswith(f"# {ANSWERS['project_name']}\n\n{ANSWERS['description']}\n\n## ")
         assert ("invoice" in readme) == sample
+        # Of bin/update, and of the programs that only the tests of the library need
+        assert ("marks\nconflicts for you to merge" in readme, "curl" in readme) == (True, False)
 
 
 def test_its_licence_is_the_one_that_was_chosen_and_the_library_keeps_its_own(bakes):
@@ -258,7 +262,8 @@ def test_all_else_is_as_it_is_here(made, checkout):
         *(".ci/run", ".github/workflows/tests.yml", ".gitignore", ".gitlab-ci.yml"),
         *(".pre-commit-config.yaml", "LICENSE", "README.md", "bin/lock", "bin/setup", "bin/test"),
         *("docker-compose.yml", "pyproject.toml", "templates/base.html", "templates/home.html"),
-        *("docs/backups.md", "docs/replicas.md", "docs/running.md", "tests/test_bin.py"),
+        *("docs/backups.md", "docs/how-it-works.md", "docs/replicas.md", "docs/running.md"),
+        "tests/test_bin.py",
     }
     assert changed(made[True, "MIT"], checkout) == with_sample
     assert changed(made[False, "MIT"], checkout) == with_sample | {
@@ -292,6 +297,22 @@ def test_it_passes_its_checks_and_finds_its_tests(one):
         assert f"\n{name}::" in f"\n{collected}"
     code, printed = run([BIN / "lint-imports", "--no-cache"], one)
     assert (code, "0 broken" in printed) == (0, True), printed
+
+
+@pytest.mark.parametrize("slug", ["my-null", "true"])
+def test_docker_compose_has_its_name_whatever_yaml_makes_of_such_a_word(slug, bake):
+    project = bake(project_slug=slug)
+    name = slug.replace("-", "_")
+    compose = yaml.safe_load((project / "docker-compose.yml").read_text())
+    services = compose["services"]
+    assert compose["name"] == services["web"]["image"] == services["migrate"]["image"] == slug
+    assert services["db"]["environment"]["POSTGRES_DB"] == name
+    assert f"--dbname={name}" in services["db"]["healthcheck"]["test"]
+    assert services["web"]["environment"]["DATABASE_URL"].endswith(f"@db:5432/{name}")
+    # Who signs in first
+    run = r"`docker compose run --rm (\w+) python manage\.py createsuperuser`"
+    (service,) = re.findall(run, (project / "README.md").read_text())
+    assert services[service]["environment"] == services["migrate"]["environment"]
 
 
 def test_each_has_a_secret_key_of_its_own_and_git_takes_none(bakes, git):
@@ -428,6 +449,52 @@ def test_what_somebody_did_in_an_unpacked_archive_does_not_go_along(
     assert files(project).keys() == made[True, "MIT"].keys()
 
 
+# A template that has changed
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "found"),
+    [
+        ("templates/home.html", "<h1>Invoices</h1>", "has '<h1>Invoices</h1>' 0 times, and not 1"),
+        ("pyproject.toml", "bench = [\n", r"has nothing like '^bench = \\[\\n.*?^\\]\\n'"),
+        ("README.md", "## A view\n", r"has nothing like '^## A view\\n(.*?)(?=^## |\\Z)'"),
+        ("lo_storage/README.md", "\n6. ", r"has '\n6. ' 0 times, and not 1"),
+        ("lo_storage/README.md", "`mysite/urls.py`", "has 'mysite/' 0 times, and not 1"),
+        (
+            "lo_storage/README.md",
+            "$ python manage.py check",
+            "has 'python manage' 5 times, and not 6",
+        ),
+    ],
+)
+def test_a_text_that_the_hook_does_not_find_is_an_error(
+    path, text, found, checkout, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(checkout)
+    for name in filter(project_hook.belongs, project_hook.tracked()):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    there = Path(path).read_text()
+    assert text in there
+    Path(path).write_text(there.replace(text, "something else"))
+    with pytest.raises(SystemExit) as error:
+        project_hook.personalise({**ANSWERS, "sample": False})
+    assert error.value.code == f"{path} {found}: mend hooks/project.py."
+
+
+def test_such_an_error_is_printed_and_no_half_of_a_project_is_left(checkout, config, tmp_path):
+    licence = checkout / "hooks" / "licences" / "BSD-3-Clause.txt"
+    there = licence.read_text()
+    licence.write_text(there.replace("YEAR HOLDER", "nobody"))
+    try:
+        printed = refused(checkout, config, tmp_path, "license=BSD-3-Clause")
+    finally:
+        licence.write_text(there)
+    sentence = "BSD-3-Clause.txt has 'YEAR HOLDER' 0 times, and not 1: mend hooks/project.py."
+    assert sentence in printed.splitlines()
+
+
 # What is refused
 
 
@@ -448,6 +515,7 @@ def refused(checkout, config, folder, *answers):
         ("class", "class is a word of Python; choose another."),
         ("json", "json is a module of Python's standard library; choose another."),
         ("django", "django is a package that the project has; choose another."),
+        ("postgres", "postgres is a database that every PostgreSQL has; choose another."),
     ],
 )
 def test_a_name_that_breaks_things_is_refused_with_a_sentence(
@@ -460,6 +528,11 @@ def test_a_name_that_breaks_things_is_refused_with_a_sentence(
 @pytest.mark.parametrize("slug", ["1st", "x", "-x", "x-", "a--b", "Upper", "a/b", "..", "x" * 51])
 def test_a_slug_is_a_name_on_every_machine(slug):
     assert "project_slug: 2 to 50 of" in problem({**ANSWERS, "project_slug": slug})
+
+
+def test_a_slug_is_no_database_that_is_there_already():
+    for slug in ["postgres", "template0", "template1"]:
+        assert "every PostgreSQL has" in problem({**ANSWERS, "project_slug": slug})
 
 
 @pytest.mark.parametrize("key", ["project_name", "author", "description"])
