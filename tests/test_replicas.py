@@ -3,13 +3,15 @@
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
 from asgiref.sync import async_to_sync
-from django.db import connections
-from django.test import AsyncRequestFactory, RequestFactory
+from django.db import OperationalError, connections
+from django.test import AsyncRequestFactory, Client, RequestFactory
+from django.urls import path
 
 from lo_storage.storage import db_file_storage
 from lo_storage.views import adb_serve, db_serve
@@ -48,16 +50,17 @@ class Replica:
                 session.execute("select pg_wal_replay_resume()")
 
     @contextmanager
-    def cancels_once(self, who_has, and_waits_for):
+    def cancels_once(self, who_has, and_waits_for, comes_again=True):
         """Cancel the first statement that has the one table and waits for the other."""
+        afterwards = {who_has} if comes_again else set()
 
         def cancel():
             with self.connect() as session:
                 eventually(lambda: waited_for(session), {and_waits_for}.__eq__, seconds=5)
-                # It is in the way of this lock; cancelled it has been when it comes again.
+                # It is in the way of this lock, and cancelled when it comes again, or never does.
                 with self.server.connect("postgres") as other, other.transaction():
                     lock(other, who_has)
-                    eventually(lambda: waited_for(session), {who_has}.__eq__, seconds=5)
+                    eventually(lambda: waited_for(session), afterwards.__eq__, seconds=5)
                     first.rollback()
 
         with self.server.connect("postgres") as first, ThreadPoolExecutor() as pool:
@@ -93,6 +96,9 @@ def replica(server, settings):
             run("pg_ctl", "stop", f"--pgdata={data}", "--mode=immediate")
 
 
+urlpatterns = [path("<filename>", db_serve)]
+
+
 def by_wsgi(name):
     return b"".join(db_serve(RequestFactory().get("/"), name))
 
@@ -126,17 +132,58 @@ def test_a_piece_that_the_replica_cancels_is_read_again(replica, stored):
         assert next(pieces) == content
 
 
-def test_what_is_looked_up_when_the_replica_cancels_is_looked_up_again(replica, stored, server):
-    name = stored(b"march")
+@pytest.fixture
+def cancels_a_look_up(replica, server):
     with server.connect() as session:
         # Whoever reads the catalogue then locks this one, too, and after the catalogue.
         session.execute(f"create table more () inherits ({CATALOGUE})")
         try:
-            replica.catch_up()
-            with replica.cancels_once(who_has=CATALOGUE, and_waits_for="more"):
-                assert db_file_storage.locate(name)[0] == replica.alias
+            yield partial(replica.cancels_once, who_has=CATALOGUE, and_waits_for="more")
         finally:
             session.execute("drop table more")
+
+
+def test_what_is_looked_up_when_the_replica_cancels_is_looked_up_again(
+    replica, stored, cancels_a_look_up
+):
+    name = stored(b"march")
+    with cancels_a_look_up():
+        assert db_file_storage.locate(name)[0] == replica.alias
+
+
+@pytest.fixture
+def site(replica, settings, monkeypatch):
+    """A function that asks a site in which each request is a transaction, there and here."""
+    settings.ROOT_URLCONF, settings.MIDDLEWARE = __name__, []
+    settings.DEBUG_PROPAGATE_EXCEPTIONS = True
+
+    def ask(name, atomic_on_the_replica):
+        for alias, atomic in [(ALIAS, True), (replica.alias, atomic_on_the_replica)]:
+            its_settings = {**connections[alias].settings_dict, "ATOMIC_REQUESTS": atomic}
+            monkeypatch.setitem(connections.settings, alias, its_settings)
+        return b"".join(Client().get(f"/{name}"))
+
+    return ask
+
+
+def test_where_a_request_is_a_transaction_on_the_server_alone_it_is_looked_up_again(
+    replica, stored, cancels_a_look_up, site
+):
+    with replica.replay_paused():
+        name = stored(b"march")
+        assert site(name, atomic_on_the_replica=False) == b"march"
+    with cancels_a_look_up():
+        assert site(name, atomic_on_the_replica=False) == b"march"
+
+
+def test_where_a_request_is_a_transaction_on_the_replica_it_fails(stored, cancels_a_look_up, site):
+    name = stored(b"march")
+    with (
+        cancels_a_look_up(comes_again=False),
+        pytest.raises(OperationalError, match="conflict with recovery"),
+    ):
+        site(name, atomic_on_the_replica=True)
+    assert site(name, atomic_on_the_replica=True) == b"march"
 
 
 def lock(session, table):
