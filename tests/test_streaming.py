@@ -15,7 +15,7 @@ from lo_storage.tests.models import Document
 
 from .conftest import ALIAS
 from .programs import program
-from .web_servers import POOL, MiB, at_rest, databases, eventually, sessions_of, web_server
+from .web_servers import MiB, at_rest, databases, eventually, sessions_of, web_server
 
 
 def loid_of(name):
@@ -31,7 +31,7 @@ def pgbouncer(server):
         settings.write_text(
             f"[databases]\n* = host={server.socket} port=5432 user=app\n"
             f"[pgbouncer]\nunix_socket_dir = {directory}\nlisten_port = 6432\n"
-            "auth_type = any\npool_mode = transaction\ndefault_pool_size = 4\n"
+            "auth_type = any\npool_mode = transaction\ndefault_pool_size = 1\n"
         )
         command = [*server.server.prefix, program("pgbouncer"), "-q", settings]
         with subprocess.Popen(command) as process:
@@ -42,16 +42,20 @@ def pgbouncer(server):
                 process.terminate()
 
 
-# The server, the options of its database, and how many connections it may keep while it is idle.
+# So that whatever is not given back is missed by the next request.
+ONE = {"OPTIONS": {"pool": {"min_size": 1, "max_size": 1}}}
+
+# The server, the options of its database, and how many connections it keeps while it is idle.
 SITES = {
     "sync": ("sync", {}, 0),
-    "gthread, persistent": ("gthread", {"CONN_MAX_AGE": None, "ATOMIC_REQUESTS": True}, 4),
-    "gthread, pool": ("gthread", POOL, 4),
-    "gthread, pgbouncer": ("gthread", {"pgbouncer": True}, 4),
+    # Two, because ATOMIC_REQUESTS begins a transaction of each alias.
+    "gthread, persistent": ("gthread", {"CONN_MAX_AGE": None, "ATOMIC_REQUESTS": True}, 2),
+    "gthread, pool": ("gthread", ONE, 1),
+    "gthread, pgbouncer": ("gthread", {"pgbouncer": True}, 1),
     "uvicorn": ("uvicorn", {"ATOMIC_REQUESTS": True}, 0),
     "uvicorn, persistent": ("uvicorn", {"CONN_MAX_AGE": None}, 0),
-    "uvicorn, pool": ("uvicorn", POOL, 4),
-    "uvicorn, pgbouncer": ("uvicorn", {"pgbouncer": True}, 4),
+    "uvicorn, pool": ("uvicorn", ONE, 1),
+    "uvicorn, pgbouncer": ("uvicorn", {"pgbouncer": True}, 1),
 }
 
 
@@ -68,6 +72,22 @@ def site(request, running, tmp_path_factory):
         site = stack.enter_context(server)
         site.may_keep = most
         yield site
+
+
+@contextmanager
+def nothing_stays(site, server, name):
+    """The sessions, and a site that a second after the block holds no more than before it."""
+    with sessions_of(server) as sessions:
+        with site.get(name) as response:
+            response.read()
+        eventually(sessions, lambda seen: len(seen) <= site.may_keep, seconds=1)
+        limits = [site.may_keep, *site.threads_and_descriptors()]
+        yield sessions
+        eventually(
+            lambda: [len(sessions()), *site.threads_and_descriptors()],
+            lambda seen: all(count <= limit for count, limit in zip(seen, limits, strict=True)),
+            seconds=1,
+        )
 
 
 def test_a_download_takes_neither_memory_nor_disk(site, stored):
@@ -87,23 +107,11 @@ def test_a_download_takes_neither_memory_nor_disk(site, stored):
 def test_a_reader_who_waits_holds_no_transaction_and_one_who_goes_nothing(site, stored, server):
     content = os.urandom(3 * MiB)
     name = stored(content)
-    with sessions_of(server) as sessions:
-        with site.get(name) as response:
-            assert response.read() == content
-        eventually(sessions, at_rest)
-        held = site.threads_and_descriptors()
+    with nothing_stays(site, server, name) as sessions:
         for _ in range(6):
             with site.get(name) as response:
                 assert response.read(10) == content[:10]
                 eventually(sessions, at_rest)
-            eventually(sessions, lambda seen: len(seen) <= site.may_keep, seconds=1)
-    # Up to three more threads and connections are the server's, which has four.
-    limits = [count + 3 for count in held]
-    eventually(
-        site.threads_and_descriptors,
-        lambda seen: all(count <= limit for count, limit in zip(seen, limits, strict=True)),
-        seconds=1,
-    )
 
 
 @pytest.mark.parametrize("site", ["sync", "gthread, persistent", "uvicorn"], indirect=True)
@@ -144,12 +152,13 @@ def test_each_answer_ends_where_the_next_one_begins(site, stored, server):
 def test_an_async_view_serves_as_well(site, stored, server):
     content = os.urandom(3 * MiB)
     name = stored(content)
-    with sessions_of(server) as sessions:
-        with site.get(f"async/{name}") as response:
-            assert response.read(10) == content[:10]
-            eventually(sessions, at_rest)
-            assert response.read() == content[10:]
-        eventually(sessions, lambda seen: len(seen) <= site.may_keep, seconds=1)
+    with (
+        nothing_stays(site, server, name) as sessions,
+        site.get(f"async/{name}") as response,
+    ):
+        assert response.read(10) == content[:10]
+        eventually(sessions, at_rest)
+        assert response.read() == content[10:]
 
 
 @pytest.mark.parametrize("change", ["overwritten", "deleted"])
@@ -158,7 +167,7 @@ def test_a_file_that_changes_is_cut_and_comes_whole_when_the_client_resumes(
 ):
     content, new = os.urandom(3 * MiB), os.urandom(2 * MiB)
     name = stored(content)
-    with sessions_of(server) as sessions:
+    with nothing_stays(site, server, name):
         with site.get(name) as response:
             etag, begin = response.getheader("ETag"), response.read(1000)
             if change == "overwritten":
@@ -172,7 +181,6 @@ def test_a_file_that_changes_is_cut_and_comes_whole_when_the_client_resumes(
                 response.read()
         got = begin + cut.value.partial
         assert got == content[: len(got)]
-        eventually(sessions, lambda seen: len(seen) <= site.may_keep, seconds=1)
     with site.get(name, Range=f"bytes={len(got)}-", **{"If-Range": etag}) as response:
         if change == "overwritten":
             assert (response.status, response.read()) == (200, new)

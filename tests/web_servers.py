@@ -24,7 +24,7 @@ COMMANDS = {
         "gunicorn",
         "tests.streaming_site:wsgi",
         "--no-control-socket",
-        "--threads=4",
+        "--worker-class=gthread",
     ],
     "uvicorn": [
         "-c",
