@@ -186,3 +186,34 @@ def test_a_file_that_changes_is_cut_and_comes_whole_when_the_client_resumes(
             assert (response.status, response.read()) == (200, new)
         else:
             assert response.status == 404
+
+
+@pytest.mark.parametrize("site", ["sync", "gthread, persistent"], indirect=True)
+@pytest.mark.parametrize("size", [7, MiB])
+def test_under_gunicorn_a_file_whose_large_object_is_missing_is_a_500(site, stored, server, size):
+    name = stored(bytes(size))
+    with server.connect() as session:
+        session.execute("select lo_unlink(%s)", [loid_of(name)])
+    connections[ALIAS].close()
+    with site.get(name) as response:
+        assert response.status == 500
+
+
+def test_gunicorn_s_timeout_cuts_a_download_of_the_sync_worker_only(
+    stored, server, tmp_path, monkeypatch
+):
+    content = os.urandom(3 * MiB)
+    name = stored(content)
+    with ExitStack() as stack:
+        sites, responses = {}, {}
+        # Gunicorn looks once a second: when it has cut the second it has had to cut the first.
+        for kind, timeout in [("gthread", 1), ("sync", 2)]:
+            monkeypatch.setenv("GUNICORN_CMD_ARGS", f"--timeout={timeout}")
+            site = web_server(kind, tmp_path, DATABASES=databases(server))
+            sites[kind] = stack.enter_context(site)
+            responses[kind] = stack.enter_context(sites[kind].get(name))
+            assert responses[kind].read(10) == content[:10]
+        eventually(lambda: "WORKER TIMEOUT" in sites["sync"].log.read_text(), bool)
+        with pytest.raises(IncompleteRead):
+            responses["sync"].read()
+        assert responses["gthread"].read() == content[10:]

@@ -390,17 +390,18 @@ def is_connected():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_slow_reader_under_asgi_keeps_no_connection(save):
-    entry = db_file_storage.entry(save(bytes(1_500_000), "x.bin"))
+@pytest.mark.parametrize("sizes", [[7], [528_384, 520_192, 451_424]])
+def test_a_slow_reader_under_asgi_keeps_no_connection(save, sizes):
+    name = save(bytes(sum(sizes)), "x.bin")
 
     async def read():
-        stream = async_pieces("default", entry, [(0, entry.size)])
-        for size in (528_384, 520_192, 451_424):
-            assert len(await anext(stream)) == size
+        pieces = aiter(await adb_serve(AsyncRequestFactory().get("/"), name))
+        for size in sizes:
+            assert len(await anext(pieces)) == size
             async with asyncio.timeout(10):
                 while await sync_to_async(is_connected)():
                     pass
-        assert await anext(stream, None) is None
+        assert await anext(pieces, None) is None
 
     asyncio.run(read())
 
