@@ -32,7 +32,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from django.core.management import call_command
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.db.utils import ConnectionHandler
 from django.test import AsyncRequestFactory, override_settings
 
@@ -274,6 +274,38 @@ def test_what_is_set_of_a_connection_leaves_the_rest_and_works(transactional_db)
         pass
 
 
+def test_test_cases_with_a_replica_as_the_page_says(models, settings, django_db_blocker):
+    page = ROOT / "docs/testing.md"
+    (block,) = [block for block in blocks(page) if "class PaperTests" in block.content]
+    exec(compiled(page, block), namespace := {})
+
+    class WithBoth(namespace["PaperTests"]):
+        databases = {"default", "replica"}
+
+    test = connections.databases["default"]["TEST"] | {"MIRROR": "default"}
+    connections.databases["replica"] = connections.databases["default"] | {"TEST": test}
+    settings.PG_LO_STORAGE_DB_FOR_READ = "replica"
+    try:
+        # Outside of a test case of pytest-django's, which would refuse the replica, too.
+        with django_db_blocker.unblock():
+            (refused,) = failures(namespace["PaperTests"])
+            assert "to 'replica' are not allowed in this test" in refused
+            assert failures(WithBoth) == []
+            settings.PG_LO_STORAGE_DB_FOR_READ = "default"
+            assert failures(namespace["PaperTests"]) == []
+    finally:
+        connections["replica"].close()
+        del connections["replica"], connections.databases["replica"]
+
+
+def failures(case):
+    """What a test case says of the tests that did not succeed."""
+    tests = unittest.defaultTestLoader.loadTestsFromTestCase(case)
+    result = unittest.TextTestRunner(stream=StringIO()).run(tests)
+    assert result.testsRun == 2
+    return [text for _, text in result.errors + result.failures]
+
+
 @contextmanager
 def connected(database):
     session = ConnectionHandler({"default": database})["default"]
@@ -384,17 +416,16 @@ def test_a_backup_as_the_page_says(folder, models, transactional_db):
         {look}; echo ==
         {dump_tables}; {restore_tables}
         {contents} papers_moved; echo ==
-        list() {{
-            pg_restore --list > list
-            echo $1: $(grep -c BLOBS list) $(grep -c "FUNCTION.*lo_storage" list)
-        }}
-        list papers < papers.dump
-        list tables < tables.dump
-        pg_dump --table='papers_*' --format=custom papers | list without
-        pg_dump --schema=public --format=custom papers | list schema
-        pg_dump --exclude-table='auth_*' --format=custom papers | list T
-        pg_dump --schema-only --format=custom papers | list only
-        pg_dump -B --format=custom papers | list B
+        dump() {{ pg_dump --format=custom --file=$1.dump "${{@:2}}" papers; }}
+        dump without --table='papers_*'
+        dump schema --schema=public
+        dump T --exclude-table='auth_*'
+        dump only --schema-only
+        dump B -B
+        for dump in papers tables without schema T only B; do
+            pg_restore --list $dump.dump > list
+            echo $dump: $(grep -c BLOBS list) $(grep -c "FUNCTION.*lo_storage" list)
+        done
     """).split("==\n")
     whole = "a.empty|\na.gone|gone\na.large|large\na.longer|longer\na.shorter|shorter\n"
     assert (restored, moved) == (whole, whole)

@@ -9,11 +9,11 @@ from pathlib import Path
 import psycopg
 import pytest
 from asgiref.sync import async_to_sync
-from django.db import OperationalError, connections
+from django.db import OperationalError, connections, transaction
 from django.test import AsyncRequestFactory, Client, RequestFactory
 from django.urls import path
 
-from lo_storage.storage import db_file_storage
+from lo_storage.storage import DbFileStorage, db_file_storage
 from lo_storage.views import adb_serve, db_serve
 
 from .conftest import ALIAS, OPTIONS
@@ -118,6 +118,21 @@ def test_what_has_not_arrived_is_read_from_the_server(replica, stored, content):
     replica.catch_up()
     assert db_file_storage.locate(name)[0] == replica.alias
     assert by_wsgi(name) == by_asgi(name) == content
+
+
+def test_what_was_overwritten_is_as_it_was_until_the_replica_has_replayed_that(replica, stored):
+    name = stored(b"march")
+    replica.catch_up()
+    march = db_serve(RequestFactory().get("/"), name)
+    with replica.replay_paused():
+        with transaction.atomic(using=ALIAS), DbFileStorage(alias=ALIAS).open(name, "wb") as file:
+            file.write(b"april")
+        late = db_serve(RequestFactory().get("/"), name)
+    assert (b"".join(late), late["ETag"]) == (b"march", march["ETag"])
+    replica.catch_up()
+    april = db_serve(RequestFactory().get("/"), name)
+    assert b"".join(april) == b"april"
+    assert april["ETag"] != march["ETag"]
 
 
 CATALOGUE = "lo_storage_largeobject"
