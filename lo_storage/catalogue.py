@@ -100,10 +100,15 @@ READ = """
 """
 
 READ_VERSION = """
-    select entry.version, entry.modified_at, lo_get(object.oid, %(offset)s, %(length)s)
+    select entry.version, entry.modified_at,
+           lo_get(object.oid, piece, least(%(row)s, %(end)s::bigint - piece)::int)
       from lo_storage_largeobject entry
       join pg_largeobject_metadata object on object.oid = entry.loid
+     cross join generate_series(
+               %(offset)s::bigint, %(end)s::bigint - 1, %(row)s::bigint
+           ) as piece
      where entry.loid = %(loid)s::oid
+     order by piece
 """
 
 # RETURNING comes after the row's lock; a row without an object makes the statement fail whole.
@@ -236,12 +241,16 @@ def read(
 
 
 def read_version(
-    cursor: Cursor, loid: int, offset: int, length: int
-) -> tuple[int, datetime, bytes]:
-    """Return the version, its time, and up to `length` bytes of that version from `offset` on."""
-    cursor.execute(READ_VERSION, {"loid": loid, "offset": offset, "length": length})
-    version, modified_at, data = existing(cursor.fetchall(), loid)
-    return version, modified_at, data
+    cursor: Cursor, loid: int, offset: int, end: int, row: int
+) -> tuple[int, datetime, list[bytes]]:
+    """Return the version, its time, and the content of that version from `offset` to `end`.
+
+    It comes in pieces of `row` bytes; shorter ones where the object ends before `end`.
+    """
+    cursor.execute(READ_VERSION, {"loid": loid, "offset": offset, "end": end, "row": row})
+    rows = cursor.fetchall()
+    version, modified_at, _ = existing(rows, loid)
+    return version, modified_at, [piece for *_, piece in rows]
 
 
 def write(

@@ -35,7 +35,7 @@ def db_serve(
 
     Answers conditions (RFC 9110, section 13) and byte ranges (section 14), and streams under WSGI
     and ASGI: one statement for what the catalogue knows, and for a content below 256 KiB; of a
-    larger one then one for each half MiB, outside of any transaction. Raises `Http404` for what the
+    larger one then one for each MiB, outside of any transaction. Raises `Http404` for what the
     catalogue does not have.
     """
     if request.method not in ("GET", "HEAD"):
