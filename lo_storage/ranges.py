@@ -72,4 +72,4 @@ def _add(ranges: list[tuple[int, int]], start: int, end: int) -> list[tuple[int,
 def _number(digits: str) -> int:
     # Legal, but refused by int(): thousands of digits. No content has a byte of that number.
     digits = digits.lstrip("0")
-    return int(digits or "0") if len(digits) <= 20 else 10**20
+    return int(digits or "0") if len(digits) <= 1_000 else 10**1_000

@@ -173,6 +173,7 @@ def answered(method, headers, size, version):
 @example("GET", {"Range": ("bytes=0-499,2000-2999", [(0, 0), (4, 5)])}, 10, 1)
 @example("GET", {"Range": ("bytes=2500-3499,0-2499", [(5, 6), (0, 4)])}, 10, 1)
 @example("GET", {"Range": ("bytes=-500", [(None, 1)])}, 0, 1)
+@example("GET", {"Range": (f"bytes={10**30}-{10**29}", [(10**30, 10**29)])}, 0, 1)
 @example("GET", {"Range": ("bytes=0-", [(0, None)])}, 0, 1)
 def test_any_request(method, drawn, size, version):
     entry = an_entry(size * UNIT, version, LETTERS[: size * UNIT])
