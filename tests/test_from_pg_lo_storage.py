@@ -155,8 +155,10 @@ def test_data_of_0_2_2_goes_on(project):
         for name, content in zip(kept, NAMES, strict=True):
             whole = browser.look(f"/invoice/{quote(name)}")
             assert (whole.status_code, whole.content) == (200, content.encode())
+            assert "Repr-Digest" not in whole.headers
         part = browser.look(f"/invoice/{march}", Range="bytes=0-4")
         assert (part.status_code, part.content) == (206, b"march")
+        assert part.headers["Content-Disposition"] == f'inline; filename="{march}"'
         assert browser.look("/invoice/4294967295.pdf").status_code == 404
     printed = project.manage("shell", "-c", GO_ON)
     lines = [f"{number}:{name}" for number, name in enumerate(NAMES, 1)]

@@ -36,13 +36,24 @@ def clerk(server, superuser):
     [
         ("", "permission denied for table lo_storage_largeobject"),
         ("grant all on lo_storage_largeobject to clerk", "must be owner of large object"),
+        (
+            "grant all on lo_storage_largeobject to clerk; grant all on large object {} to clerk",
+            "must be owner of large object",
+        ),
     ],
 )
 def test_a_role_without_the_right_to_delete_the_file(server, superuser, clerk, grant, missing):
-    superuser.execute(grant)
+    (loid,) = superuser.execute("select loid from lo_storage_largeobject").fetchone()
+    superuser.execute(grant.format(loid))
     with pytest.raises(errors.InsufficientPrivilege, match=missing):
         clerk.execute(DELETE)
     assert server.stored() == {"march": b"march"}
+
+
+def test_a_member_of_the_role_may_delete_the_file(server, superuser, clerk):
+    superuser.execute("grant app to clerk")
+    clerk.execute(DELETE)
+    assert server.stored() == {}
 
 
 def test_a_row_that_the_role_may_not_see_keeps_its_file(server, superuser):
