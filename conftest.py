@@ -3,6 +3,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from django.db.models.signals import post_migrate
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_permissions():
+    """Django would make all anew after each test that commits, which takes longer than many."""
+    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
 
 
 @pytest.fixture(scope="session")

@@ -154,6 +154,7 @@ def leave_out_the_library_s_own() -> None:
     for group in ["docs", "bench", "# What a project that is made from this repository.*?library"]:
         cut("pyproject.toml", rf"^{group} = \[\n.*?^\]\n")
     cut("pyproject.toml", r"^\[tool\.check-wheel-contents\].*?(?=^\[)")
+    cut("pyproject.toml", r'^  "-m=not release",\n]\nmarkers = [^\n]*\n', "]\n")
     # The largest set of packages is that of the tests.
     for path in [".ci/run", ".github/workflows/tests.yml", ".gitlab-ci.yml", "bin/test"]:
         cut(path, r"(bin/setup |requirements/)library\b", r"\1test")

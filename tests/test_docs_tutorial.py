@@ -1,11 +1,9 @@
 """The tutorial, block by block, from an empty directory to a signed-in download over HTTP."""
 
-import os
 import re
 import socket
 import subprocess
 import sys
-import sysconfig
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,8 +16,7 @@ from .pages import ROOT, blocks
 from .programs import postgres_environment
 from .test_postgres import until
 
-# .ci/run sets it, and pip fetches; else it finds what this Python has, and needs no network.
-ALONE = "TUTORIAL_ALONE" in os.environ
+pytestmark = pytest.mark.release
 
 
 @pytest.fixture
@@ -28,9 +25,6 @@ def environment():
     ours = {"DJANGO_SETTINGS_MODULE", "VIRTUAL_ENV", "PYTHONPATH"}
     environment = {k: v for k, v in postgres_environment().items() if k not in ours}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
-    if not ALONE:
-        environment["PYTHONPATH"] = sysconfig.get_path("purelib")
-        environment["PIP_NO_INDEX"] = "1"
     drop = ["dropdb", "--if-exists", "--force", "papers"]
     subprocess.run(drop, env=environment, check=True, capture_output=True)
     yield environment

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.release
+
 ROOT = Path(__file__).parent.parent
-LIBRARY = "lo_storage/views.py"
 
 
 @pytest.fixture
