@@ -5,13 +5,12 @@ import json
 import posixpath
 import re
 import subprocess
-from pathlib import Path
 from statistics import median
 
 import pytest
 from sphinx.util.inventory import InventoryFile
 
-ROOT = Path(__file__).resolve().parent.parent
+from .pages import PAGES, ROOT
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +45,21 @@ def test_the_reference_has_what_is_public(site):
         "catalogue.Entry",
     ]:
         assert f"lo_storage.{name}" in names
+    # Which is described where it is defined
+    assert used() - {"lo_storage.storage.DbFileIO"} <= names
     reference = (site / "reference.html").read_text()
     for option in ["--delete", "--hours", "--database"]:
         assert f'<span class="pre">{option}</span>' in reference
+
+
+def used():
+    """What the pages import, or name in a setting."""
+    pages = "".join(page.read_text() for page in PAGES)
+    imported = re.findall(r"^\+?(?: {3})?from (lo_storage\.\w+) import (.+)$", pages, re.M)
+    named = re.findall(r"\"(lo_storage\.\w+\.\w+)\"", pages)
+    return {f"{module}.{name}" for module, names in imported for name in names.split(", ")} | {
+        *named
+    }
 
 
 def pictures():

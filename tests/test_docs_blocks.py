@@ -35,6 +35,9 @@ from django.core.management import call_command
 from django.db import OperationalError, connection, connections, transaction
 from django.db.utils import ConnectionHandler
 from django.test import AsyncRequestFactory, override_settings
+from django.test.utils import CaptureQueriesContext
+
+from lo_storage.models import LargeObject
 
 from .pages import PAGES, ROOT, blocks, name
 from .programs import postgres_environment
@@ -200,6 +203,28 @@ def test_a_scan_that_is_missing_is_told_and_stops_nothing(transactional_db, movi
     assert moved(letter) == [None, b"another letter.pdf"]
     assert moving["copy_in"]() == [1]
     assert list(moving["differing"]()) == [1]
+
+
+def test_many_are_deleted_in_batches_as_the_page_says(models, transactional_db):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "with object as materialized ("
+            "  select lo_create(0) as loid from generate_series(1, 2500)"
+            "), made as ("
+            "  insert into lo_storage_largeobject"
+            "         (loid, name, original_name, size, version, created_at, modified_at)"
+            "  select loid, loid || '.txt', '', 0, 1, now(), now() from object returning name"
+            ")"
+            "insert into papers_paper (title, data) select 'old', name from made"
+        )
+    kept = models["papers"].Paper.objects.create(title="new", data=ContentFile(b"new", "a.txt"))
+    with CaptureQueriesContext(connection) as queries:
+        run_blocks(ROOT / "docs/running.md")
+    deleted = [query["sql"] for query in queries if query["sql"].startswith("DELETE")]
+    committed = [query["sql"] for query in queries if query["sql"] == "COMMIT"]
+    assert (len(deleted), len(committed)) == (4, 4)  # The last finds none.
+    assert models["papers"].Paper.objects.get() == kept
+    assert LargeObject.objects.get().name == kept.data.name
 
 
 def run_blocks(page):
