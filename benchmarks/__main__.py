@@ -17,7 +17,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="two minutes: less of everything")
     parser.add_argument("--repeat", type=int, help="rounds (default: 15; with the largest file 3)")
     parser.add_argument("--list", action="store_true", help="list the works and end")
-    parser.add_argument("--redraw", action="store_true", help="report docs/benchmark.json again")
+    parser.add_argument("--redraw", action="store_true", help="report again what docs has")
     parser.add_argument(
         "--into",
         type=Path,
@@ -29,7 +29,8 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     options = arguments()
     if options.redraw:
-        report.write(report.load(ROOT / "docs"), ROOT / "docs")
+        folder = options.into or ROOT / "docs"
+        report.write(report.load(folder), folder)
         return
     configure()
     from .runner import measure

@@ -10,6 +10,7 @@ What is for Sphinx is run by the build of the site.
 import configparser
 import gc
 import importlib
+import json
 import os
 import re
 import shlex
@@ -21,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext, redirect_stdout
 from copy import deepcopy
 from io import StringIO
+from itertools import pairwise
 
 import psycopg
 import pytest
@@ -274,8 +276,12 @@ def check_settings(code):
     known = {*dir(global_settings), "PG_LO_STORAGE_DB_FOR_READ", "PG_LO_STORAGE_DB_FOR_WRITE"}
     known |= {"DEBUG_TOOLBAR_PANELS", "PANELS_DEFAULTS"}
     assert {name for name in namespace if name.isupper()} <= known
-    for alias in namespace["DATABASES"]:
-        assert namespace["DATABASES"][alias]["ENGINE"] == "django.db.backends.postgresql"
+    for database in namespace["DATABASES"].values():
+        assert database["ENGINE"] == "django.db.backends.postgresql"
+        here = {key: settings.DATABASES["default"][key] for key in ("HOST", "NAME")}
+        with connected(database | here) as session, session.cursor() as cursor:
+            cursor.execute("select 1")
+            assert cursor.fetchone() == (1,)
 
 
 def test_what_is_set_of_a_connection_leaves_the_rest_and_works(transactional_db):
@@ -344,19 +350,30 @@ def connected(database):
 
 def run_test_cases(namespace):
     """Run the test cases that a block has defined, each once."""
-    suite = unittest.TestSuite()
-    for key, case in list(namespace.items()):
-        is_case = isinstance(case, type) and issubclass(case, unittest.TestCase)
-        if is_case and case.__module__ == namespace["__name__"]:
-            suite.addTests(unittest.defaultTestLoader.loadTestsFromTestCase(case))
-            del namespace[key]
-    result = unittest.TextTestRunner(stream=StringIO()).run(suite)
+    cases = [
+        namespace.pop(name)
+        for name, case in list(namespace.items())
+        if isinstance(case, type)
+        and issubclass(case, unittest.TestCase)
+        and case.__module__ == namespace["__name__"]
+    ]
+    load = unittest.defaultTestLoader.loadTestsFromTestCase
+    tests = [load(case) for case in cases]
+    assert all(suite.countTestCases() for suite in tests)
+    result = unittest.TextTestRunner(stream=StringIO()).run(unittest.TestSuite(tests))
     assert (result.errors, result.failures, result.skipped) == ([], [], [])
 
 
 def sql(page, block, namespace):
+    """Run a statement, which shows a row or changes one."""
     with connection.cursor() as cursor:
         cursor.execute(block.content)
+        assert cursor.rowcount == 1
+        if cursor.description:
+            loid, original_name, size = cursor.fetchone()
+            assert (original_name, size) == ("a_letter.pdf", 12)
+            cursor.execute("select lo_get(%s)", [loid])
+            assert bytes(cursor.fetchone()[0]) == b"a letter.pdf"
 
 
 def ini(content):
@@ -377,10 +394,22 @@ def console(page, block, namespace):
             text = (ROOT / RUN_ELSEWHERE[program]).read_text()
             assert all(option in text for option in arguments if option.startswith("--"))
             assert os.access(ROOT / program, os.X_OK)
+            if program == "bin/bench":
+                assert_works_are_there(arguments)
         else:
             assert program.endswith("python")
             assert arguments[0] == "manage.py", f"{page}:{block.line}: who runs {command!r}?"
             call_command(*arguments[1:], stdout=StringIO(), stderr=StringIO())
+
+
+def assert_works_are_there(arguments):
+    """Each word that is no option is in the key of a work, in the code and in the outcome."""
+    folders = {folder for option, folder in pairwise(arguments) if option == "--into"}
+    keys = [work["key"] for work in json.loads((ROOT / "docs/benchmark.json").read_text())["works"]]
+    works = (ROOT / "benchmarks/works.py").read_text()
+    for word in {word for word in arguments if not word.startswith("--")} - folders:
+        assert any(word in key for key in keys)
+        assert re.search(rf'"[a-z-]*{word}[a-z-]*"', works)
 
 
 @pytest.mark.parametrize("path", FOLLOWED, ids=name)

@@ -1,17 +1,14 @@
 """What the README and docs/ say is held to the files that they speak of."""
 
 import re
-import textwrap
 from pathlib import Path
 
 import pytest
+from django.core.files.base import ContentFile
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "lo_storage/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+from lo_storage.storage import db_file_storage
 
-
-def name(page: Path) -> str:
-    return str(page.relative_to(ROOT))
+from .pages import PAGES, ROOT, blocks, name
 
 
 def anchors(page: Path) -> set[str]:
@@ -36,33 +33,12 @@ def test_no_link_to_a_file_is_dead(path):
     assert dead_links(path) == []
 
 
-def test_the_readme_s_excerpts_stand_in_the_files_that_they_are_from():
-    sections = re.split(r"^From \[`([^`]+)`\]", (ROOT / "README.md").read_text(), flags=re.M)[1:]
-    excerpts = [
-        (file, excerpt)
-        for file, text in zip(sections[::2], sections[1::2], strict=True)
-        for excerpt in re.findall(
-            r"```python\n(.*?)```", text.partition("\n\nA file is also")[0], re.S
-        )
-    ]
-    assert [file for file, _ in excerpts] == [*["invoices/models.py"] * 2, "invoices/views.py"]
-    for file, excerpt in excerpts:
-        assert excerpt in (ROOT / file).read_text()
-
-
 @pytest.mark.django_db
-def test_the_readme_s_example_of_a_python_file_runs():
-    from django.core.files.base import ContentFile
-
-    from lo_storage.storage import db_file_storage
-
-    (code,) = re.findall(
-        r"```python\n(from django.db import transaction\n.*?)```",
-        (ROOT / "README.md").read_text(),
-        re.S,
-    )
-    namespace: dict = {}
-    exec(code, namespace)
+def test_the_readme_s_example_of_a_python_file_patches_in_place():
+    (code,) = [
+        block.content for block in blocks(ROOT / "README.md") if "def write" in block.content
+    ]
+    exec(code, namespace := {})
     stored = db_file_storage.save("march.txt", ContentFile(b"march"))
     namespace["write"](db_file_storage.entry(stored).loid, b"M", 0)
     with db_file_storage.open(stored) as file:
@@ -79,7 +55,7 @@ def test_each_system_check_is_on_the_page_about_them():
 
 
 def test_the_tree_in_the_readme_is_there():
-    (tree,) = re.findall(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    (tree,) = [block.content for block in blocks(ROOT / "README.md") if block.kind == "text"]
     folders = re.findall(r"(\w+)/ ", tree)
     assert len(folders) == 10
     assert [folder for folder in folders if not (ROOT / folder).is_dir()] == []
@@ -96,10 +72,10 @@ def test_each_test_on_the_page_about_safety_is_there():
 
 def test_the_tutorial_and_the_library_s_readme_make_the_same_model():
     models = [
-        textwrap.dedent(block)
+        block.content
         for page in ["docs/tutorial.md", "lo_storage/README.md"]
-        for block in re.findall(r"^ *```python\n(.*?)```", (ROOT / page).read_text(), re.S | re.M)
-        if "class Paper(" in block
+        for block in blocks(ROOT / page)
+        if "class Paper(" in block.content
     ]
     assert len(models) == 2
     assert models[0] == models[1]
