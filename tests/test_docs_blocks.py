@@ -198,6 +198,17 @@ def test_an_upload_while_letters_are_moved_is_kept(transactional_db, moving, mod
     assert sorted(moving["differing"]()) == [1, 2]  # The pipe is gone; the upload is no scan.
 
 
+def test_a_letter_that_is_saved_as_it_was_before_is_moved_again(transactional_db, moving, models):
+    letter = models["letters"].Letter.objects
+    before = letter.get(pk=1)
+    assert moving["copy_in"]() == []
+    before.save()
+    assert moved(letter) == [None, b"another letter.pdf"]
+    assert (LargeObject.objects.count(), list(moving["differing"]())) == (1, [1])
+    assert moving["copy_in"]() == []
+    assert moved(letter) == [b"a letter.pdf", b"another letter.pdf"]
+
+
 def test_a_scan_that_is_missing_is_told_and_stops_nothing(transactional_db, moving, models):
     letter = models["letters"].Letter.objects
     os.remove(letter.get(pk=1).scan.path)
