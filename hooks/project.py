@@ -214,7 +214,6 @@ def write_the_readme(answers: dict) -> None:
         + ours("Where things are")
     )
     Path("README.md").write_text(text, encoding="utf-8")
-    cut("README.md", r",\nand \(also where `sudo` asks[^.]*")
     if not answers["sample"]:
         change("README.md", "the site with sample data, on", "the site, on")
     cut("README.md", r"^The tests of curl, wget.*?\n\n")
