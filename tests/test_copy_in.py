@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sys
 
 import pytest
@@ -11,7 +12,9 @@ from .newcomer import ROOT, Browser, Project, environment, steps
 README = (ROOT / "lo_storage" / "README.md").read_text()
 MARCH = b"%PDF-1.7 march"
 
-# Other versions than the one that is installed: COPY_IN="5.0 5.2" (.ci/run has them).
+# What the page installs for the tests of the library
+PACKAGES = shlex.split(re.search(r"^\$ pip install (.+)$", README, re.M)[1])
+# Other versions than the one that is installed, and all of those tests: COPY_IN="5.0 5.2"
 VERSIONS = ["installed", *os.environ.get("COPY_IN", "").split()]
 
 
@@ -23,11 +26,7 @@ def python(request):
     return environment(
         request.config.cache.mkdir(f"django-{request.param}"),
         f"django=={request.param}.*",
-        "psycopg[binary,pool]",
-        "hypothesis",
-        "pillow",
-        "pytest",
-        "pytest-django",
+        *PACKAGES,
     )
 
 
@@ -43,6 +42,7 @@ def files(project):
 
 def test_the_blocks_of_the_readme(tmp_path, python):
     with Project(tmp_path, python) as project:
+        project.all_tests = "COPY_IN" in os.environ and python == sys.executable
         (_, make), *others = steps(README)
         project.follow("console", make)
         project.copy_the_library()

@@ -75,6 +75,18 @@ def test_another_engine(project):
     assert "Set its ENGINE to 'django.db.backends.postgresql'" in printed
 
 
+def test_a_storage_that_storages_does_not_have(project):
+    change(project, "papers/models.py", 'DbFileStorage("/papers")', 'lambda: storages["papers"]')
+    models = "from django.db import models"
+    storages = "from django.core.files.storage import storages"
+    change(project, "papers/models.py", models, f"{storages}\n{models}")
+    *_, sentence = project.manage("check", fails=True).splitlines()
+    assert sentence == (
+        "django.core.files.storage.handler.InvalidStorageError: "
+        "Could not find config for 'papers' in settings.STORAGES."
+    )
+
+
 def test_psycopg_2(project, request):
     directory = request.config.cache.mkdir("psycopg2")
     with_psycopg_2 = Project(
