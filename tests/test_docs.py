@@ -6,11 +6,16 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import closing, suppress
+from http.client import HTTPConnection
 
 import pytest
 from sphinx.util.inventory import InventoryFile
 
+from config.demo import free_port
+
 from .pages import PAGES, ROOT
+from .web_servers import eventually
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +55,24 @@ def test_the_reference_has_what_is_public(site):
     reference = (site / "reference.html").read_text()
     for option in ["--delete", "--hours", "--database"]:
         assert f'<span class="pre">{option}</span>' in reference
+
+
+@pytest.mark.release
+def test_one_command_serves_the_site():
+    port = free_port(8500)
+
+    def answer():
+        with suppress(ConnectionRefusedError), closing(HTTPConnection("127.0.0.1", port)) as client:
+            client.request("GET", "/")
+            return client.getresponse().read().decode()
+
+    with subprocess.Popen([ROOT / "bin/docs", f"--port={port}"]) as docs:
+        try:
+            eventually(lambda: docs.poll() or answer(), bool, seconds=120)
+            assert "<title>lo_storage</title>" in answer()
+        finally:
+            docs.terminate()
+    assert answer() is None
 
 
 def used():
