@@ -57,7 +57,6 @@ def test_the_reference_has_what_is_public(site):
         assert f'<span class="pre">{option}</span>' in reference
 
 
-@pytest.mark.release
 def test_one_command_serves_the_site():
     port = free_port(8500)
 

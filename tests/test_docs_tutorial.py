@@ -16,8 +16,6 @@ from .pages import ROOT, blocks
 from .programs import postgres_environment
 from .test_postgres import until
 
-pytestmark = pytest.mark.release
-
 
 @pytest.fixture
 def environment():

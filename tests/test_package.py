@@ -84,7 +84,6 @@ def test_what_the_index_shows(built):
     assert sorted(metadata.get_all("Requires-Dist")) == ["django<7,>=5.2", "psycopg>=3.2"]
 
 
-@pytest.mark.release
 def test_it_works_where_it_is_installed(built, request, tmp_path):
     python = environment(
         request.config.cache.mkdir("package"), "django>=5.2,<7", "psycopg[binary]>=3.2"

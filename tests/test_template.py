@@ -414,7 +414,6 @@ def test_docker_takes_along_what_runs_and_no_secret(papers, tmp_path):
 # Where from
 
 
-@pytest.mark.release
 @pytest.mark.parametrize("address", ["relative", "absolute", "git+file", "zip"])
 def test_it_can_be_made_from(address, checkout, config, made, git, tmp_path):
     archive = checkout.parent / "template.zip"
