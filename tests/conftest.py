@@ -14,6 +14,10 @@ from django.db import connections, transaction
 from config import postgres
 from lo_storage.tests.models import Document
 
+# What programs print is read here, and compared.
+for asks_for_colours in ("FORCE_COLOR", "CLICOLOR_FORCE", "PY_COLORS"):
+    os.environ.pop(asks_for_colours, None)
+
 ALIAS = "thrown_away"
 # What a process has written survives it without fsync, too: no test here cuts the power.
 OPTIONS = "-c fsync=off -c min_wal_size=32MB -c max_prepared_transactions=2 -c wal_level=logical"

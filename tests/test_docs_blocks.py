@@ -465,7 +465,8 @@ def test_a_backup_as_the_page_says(folder, models, transactional_db):
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
 
-    drop = "for name in papers papers_restored papers_moved; do dropdb --if-exists $name 2>&-; done"
+    names = "papers papers_restored papers_moved"
+    drop = f"for name in {names}; do dropdb --if-exists $name 2> /dev/null; done"
     run(f"{drop}; createdb --template=$origin papers_moved")
     for suffix in ["gone", "longer", "shorter", "large"]:
         file = ContentFile(suffix.encode(), f"a.{suffix}")
