@@ -20,6 +20,7 @@ def program(name):
     install = subprocess.run([ROOT / "bin" / "clients"], capture_output=True, text=True)
     if found := shutil.which(name, path=path):
         return found
+    # Who may not install programs can run the other tests; in CI nobody would notice a skip.
     refuse = pytest.fail if os.environ.get("CI") else pytest.skip
     refuse(f"{name} is not installed, and could not be: {install.stderr}")
 
