@@ -48,7 +48,12 @@ default_role = "py:obj"
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {
+    "members": True,
+    "show-inheritance": True,
+    # What Django adds to a class of ours.
+    "exclude-members": "deconstruct, DoesNotExist, MultipleObjectsReturned, NotUpdated",
+}
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 120

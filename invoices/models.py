@@ -31,8 +31,8 @@ from django.utils import timezone
 
 from lo_storage.constraints import LargeObjectReference
 from lo_storage.fields import DbFileField
-from lo_storage.headers import SHOWN
 from lo_storage.models import LargeObject
+from lo_storage.serving.headers import SHOWN
 from lo_storage.storage import DbFileStorage
 
 

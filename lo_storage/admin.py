@@ -1,4 +1,4 @@
-"""The catalogue in Django's admin, to look at: rows are made and deleted with what names them."""
+"""The catalogue in Django's admin, to look at: a file comes and goes with the row that names it."""
 
 from typing import Any
 

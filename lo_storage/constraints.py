@@ -1,28 +1,23 @@
 """What the database enforces: no row without its file, no file without its row."""
 
-from collections.abc import Iterator
-from importlib import import_module
-from importlib.util import find_spec
-from pkgutil import iter_modules
 from typing import Any
 
-from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS, models
 from django.db.backends.ddl_references import Columns, Statement, Table
-from django.db.migrations import AddConstraint, CreateModel, SeparateDatabaseAndState
-from django.db.migrations.loader import MigrationLoader
 from django.utils.translation import gettext_lazy as _
 
 from . import catalogue
 from .database import cursor
 
-# PostgreSQL cuts names off at 63 bytes; the longest that is made of a constraint's name is
-# "<name>_release".
+__all__ = ["LargeObjectReference"]
+
+# PostgreSQL cuts names off at 63 bytes. The longest that is made of a constraint's name is the
+# trigger's: "<name>_release".
 MAX_NAME_LENGTH = 63 - len("_release")
 
-# The release function finds its column by the foreign key, and so follows a renamed column.
-# No UPDATE OF and no WHEN: either would make ALTER COLUMN … TYPE fail.
+# The trigger's function finds the column by the foreign key, so that a column can be renamed. With
+# UPDATE OF or WHEN in the trigger, ALTER COLUMN … TYPE would fail.
 CREATE = """\
 ALTER TABLE %(table)s ADD CONSTRAINT %(name)s FOREIGN KEY (%(column)s)
     REFERENCES %(catalogue)s (name) DEFERRABLE INITIALLY DEFERRED;
@@ -48,9 +43,12 @@ class LargeObjectReference(models.BaseConstraint):
       commits: after `save()`, `QuerySet.update()`, a cascade, or raw SQL. `TRUNCATE` fires no such
       trigger; `manage.py lo_clean` finds what it leaves.
 
-    Arguments: `field`, the name of a `DbFileField` or `DbImageField`; `name`, unique in the
-    database schema, of at most 55 bytes, and as for each constraint of Django's `%(app_label)s` and
-    `%(class)s` stand for those of the model in an abstract base.
+    Arguments:
+
+    - `field`: the name of a `DbFileField` or `DbImageField`.
+    - `name`: unique in the database schema, of at most 55 bytes. In an abstract base
+      `%(app_label)s` and `%(class)s` stand for those of the model, as in each constraint of
+      Django's.
 
     A file that this table and another one share is refused to either: let one column own a file.
     """
@@ -82,7 +80,7 @@ class LargeObjectReference(models.BaseConstraint):
         return path, args, {**kwargs, "field": self.field}
 
     def constraint_sql(self, model: Any, schema_editor: Any) -> Any:
-        """Defer the statements: CREATE TABLE has no place for them."""
+        # CREATE TABLE has no place for these statements, so they are deferred.
         statement = self.create_sql(model, schema_editor)
         if statement is not None:
             schema_editor.deferred_sql.append(statement)
@@ -127,38 +125,3 @@ class LargeObjectReference(models.BaseConstraint):
             trigger=quote(f"{self.name}_release"),
             argument=self.name.replace("'", "''"),
         )
-
-
-def referencing_migrations() -> Iterator[tuple[str, str]]:
-    """Yield (app label, name) of each migration that adds a `LargeObjectReference`.
-
-    They must run after the catalogue was made, which Django's autodetector cannot know: it sees
-    dependencies in relational fields alone. So the library's first migration says it runs before.
-    """
-    for app in apps.get_app_configs():
-        package, _explicit = MigrationLoader.migrations_module(app.label)
-        if package is None or app.name == "lo_storage" or find_spec(package) is None:
-            continue
-        folder = import_module(package)
-        if folder.__file__ is None or not hasattr(folder, "__path__"):
-            continue
-        # As MigrationLoader finds them: what it passes over may not even be importable.
-        for module in iter_modules(folder.__path__):
-            if module.ispkg or module.name[0] in "_~":
-                continue
-            migration = getattr(import_module(f"{package}.{module.name}"), "Migration", None)
-            if migration is not None and any(map(_adds_reference, migration.operations)):
-                yield app.label, module.name
-
-
-def _adds_reference(operation: Any) -> bool:
-    match operation:
-        case AddConstraint():
-            constraints = [operation.constraint]
-        case CreateModel():
-            constraints = operation.options.get("constraints", [])
-        case SeparateDatabaseAndState():
-            return any(map(_adds_reference, operation.database_operations))
-        case _:
-            constraints = []
-    return any(isinstance(constraint, LargeObjectReference) for constraint in constraints)

@@ -8,14 +8,17 @@ from psycopg import Cursor
 
 from . import catalogue, large_objects
 from .database import GatheringCursor, cursor, savepoint
-from .large_objects import MAX_SIZE, PIECE
+from .large_objects import INV_READ, INV_WRITE, MAX_SIZE, WRITE_SIZE
 
 
 class Content(NamedTuple):
-    """Finds its own object alone, also where the number was given to another one meanwhile.
+    """One large object, found by its number and the time of its creation.
 
-    What is not catalogued (`created_at` is None) is known by its number only. Each method is one
-    statement, and each MiB that is written. Raises `FileNotFoundError`.
+    So it is never another object to which PostgreSQL gave the number meanwhile. An object that is
+    not catalogued has no such time (`created_at` is None), and is found by its number alone.
+
+    Each method is one statement, or when it writes one for each MiB; each raises
+    `FileNotFoundError` when the object is gone.
     """
 
     alias: str
@@ -24,24 +27,23 @@ class Content(NamedTuple):
 
     @classmethod
     def create(cls, alias: str, original_name: str) -> tuple[Self, str]:
-        """Make an empty object; return it and its stored name."""
+        """Create an empty object; return it and its stored name."""
         with cursor(alias) as c:
             loid, name, created_at = catalogue.create(c, b"", original_name)
         return cls(alias, loid, created_at), name
 
     @classmethod
-    def open(
-        cls, alias: str, loid: int, *, writing: bool = False, ahead: int = 0
-    ) -> tuple[Self, str, bytes]:
-        """Return an object that exists, its stored name, and all of it if it is below `ahead`.
+    def open(cls, alias: str, loid: int, *, writing: bool, ahead: int) -> tuple[Self, str, bytes]:
+        """Return (an object that exists, its stored name, its content if below `ahead` bytes).
 
-        Raises `PermissionError`. For an object of another role it asks once more, in a savepoint.
+        Raises `PermissionError`. An object of another role takes a second statement, in a
+        savepoint.
         """
         with cursor(alias) as c:
             name, created_at, is_owner, content = catalogue.open(c, loid, ahead)
         if not is_owner:
             with savepoint(alias), cursor(alias) as c:
-                large_objects.try_to_open(c, loid, writing)
+                large_objects.try_to_open(c, loid, INV_WRITE if writing else INV_READ)
         return cls(alias, loid, created_at), name, content
 
     def size(self) -> int:
@@ -51,25 +53,25 @@ class Content(NamedTuple):
                 return large_objects.size(c, self.loid)
             return catalogue.size(c, self.loid, self.created_at)
 
-    def pieces(self, start: int, end: int, *, gathered: bool = False) -> Iterator[bytes]:
-        """Yield the bytes from `start` to `end` in pieces of 256 KiB, or `gathered` in one."""
+    def rows(self, start: int, end: int, *, gathered: bool = False) -> Iterator[bytes]:
+        """Yield the bytes from `start` to `end` in rows of 256 KiB, or `gathered` in one."""
         start, end = min(start, MAX_SIZE), min(end, MAX_SIZE)
         with cursor(self.alias, GatheringCursor if gathered else Cursor) as c:
             if self.created_at is None:
-                yield from large_objects.read_pieces(c, self.loid, start, end)
+                yield from large_objects.read_rows(c, self.loid, start, end)
             else:
-                yield from catalogue.read(c, self.loid, start, end, self.created_at)
+                yield from catalogue.read_rows(c, self.loid, start, end, self.created_at)
 
     def write(self, offset: int, data: memoryview) -> int:
         """Write at `offset`; return where what was written ends."""
         large_objects.check_end(offset + len(data))
         with cursor(self.alias) as c:
-            for start in range(0, len(data), PIECE):
-                piece = data[start : start + PIECE]
+            for start in range(0, len(data), WRITE_SIZE):
+                part = data[start : start + WRITE_SIZE]
                 if self.created_at is None:
-                    large_objects.write(c, self.loid, offset + start, piece)
+                    large_objects.write(c, self.loid, offset + start, part)
                 else:
-                    catalogue.write(c, self.loid, offset + start, piece, self.created_at)
+                    catalogue.write(c, self.loid, offset + start, part, self.created_at)
         return offset + len(data)
 
     def append(self, data: memoryview) -> int:
@@ -78,9 +80,9 @@ class Content(NamedTuple):
             return self.write(self.size(), data)
         end = 0
         with cursor(self.alias) as c:
-            for start in range(0, len(data), PIECE):
-                piece = data[start : start + PIECE]
-                end = catalogue.append(c, self.loid, piece, self.created_at)
+            for start in range(0, len(data), WRITE_SIZE):
+                part = data[start : start + WRITE_SIZE]
+                end = catalogue.append(c, self.loid, part, self.created_at)
         return end
 
     def truncate(self, size: int) -> None:

@@ -1,8 +1,8 @@
 """`DbFileField` and `DbImageField`: Django's own, with `db_file_storage` for a default.
 
-Django saves a model without a transaction where that is one query. With a file it is more than one,
-so here a save is a transaction, as it is for a model with parents: a row that is refused leaves no
-file behind, in autocommit too.
+Django saves a model outside of a transaction when that is one query. With a file it is more than
+one. So a save is a transaction here, as Django has it for a model with parents: a row that is
+refused leaves no file behind, in autocommit too.
 """
 
 from collections.abc import Iterator
@@ -18,18 +18,20 @@ from django.forms import Field
 
 from .storage import db_file_storage
 
-# NUL and the surrogates, which become the replacement character.
-UNSTORABLE = dict.fromkeys([0, *range(0xD800, 0xE000)], "\N{REPLACEMENT CHARACTER}")
+__all__ = ["DbFieldFile", "DbFileField", "DbImageField", "DbImageFieldFile"]
+
+# PostgreSQL's text can hold neither NUL nor surrogates.
+_UNSTORABLE = dict.fromkeys([0, *range(0xD800, 0xE000)], "\N{REPLACEMENT CHARACTER}")
 
 
-class _InDatabase:
+class _AtomicFieldFileMixin:
     """Makes file and row one transaction where Django's `FieldFile` changes both."""
 
     instance: models.Model
     file: Any
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        """Yield the content in chunks of `chunk_size` bytes, or else as the file does."""
+        """Yield the content in chunks of `chunk_size` bytes (None: as the open file does)."""
         return cast(Iterator[bytes], self.file.chunks(chunk_size))
 
     def save(self, *args: Any, **kwargs: Any) -> None:
@@ -43,37 +45,36 @@ class _InDatabase:
     def _atomic(self) -> AbstractContextManager[None]:
         using = router.db_for_write(type(self.instance), instance=self.instance)
         if connections[using].in_atomic_block:
-            # What fails before it reaches the database must not break the caller's transaction.
+            # atomic() would break the caller's transaction for an error that no database raised.
             return nullcontext()
         return transaction.atomic(using=using)
 
 
-class DbFieldFile(_InDatabase, FieldFile):
+class DbFieldFile(_AtomicFieldFileMixin, FieldFile):
     """The value of a `DbFileField`."""
 
 
-class DbImageFieldFile(_InDatabase, ImageFieldFile):
+class DbImageFieldFile(_AtomicFieldFileMixin, ImageFieldFile):
     """The value of a `DbImageField`."""
 
 
-class _StoredInDatabase:
-    """What the two fields share. An empty value is NULL where the column allows it."""
+class _DbFileFieldMixin:
+    """What the two fields share."""
 
     null: bool
     model: Any
 
     def contribute_to_class(self, *args: Any, **kwargs: Any) -> None:
         super().contribute_to_class(*args, **kwargs)  # type: ignore[misc]
-        self.model.save_base = _in_a_transaction(self.model.save_base)
+        self.model.save_base = _atomic_save_base(self.model.save_base)
 
     def get_prep_value(self, value: Any) -> Any:
-        # What PostgreSQL's text cannot hold must name nothing, and be no error: it may come from
-        # an address.
+        # A look-up of such a name, perhaps from an address, finds nothing. It must be no error.
         value = super().get_prep_value(value)  # type: ignore[misc]
-        return value.translate(UNSTORABLE) if isinstance(value, str) else value
+        return value.translate(_UNSTORABLE) if isinstance(value, str) else value
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
-        # FileField stores '' for "no file", which a foreign key takes for the name of one.
+        # FileField stores '' for no file. A foreign key takes '' for the name of one.
         value = super().get_db_prep_save(value, connection)  # type: ignore[misc]
         return None if value == "" and self.null else value
 
@@ -101,9 +102,10 @@ class _StoredInDatabase:
         return messages
 
 
-def _in_a_transaction(save_base: Any) -> Any:
-    if hasattr(save_base, "is_in_a_transaction"):
-        return save_base  # for another field, or by an abstract base
+def _atomic_save_base(save_base: Any) -> Any:
+    """Return a model's `save_base()`, made one transaction."""
+    if hasattr(save_base, "is_atomic"):
+        return save_base  # for another field of the model, or of an abstract base
 
     @wraps(save_base)
     def wrapper(
@@ -118,16 +120,16 @@ def _in_a_transaction(save_base: Any) -> Any:
         with transaction.atomic(using=using, savepoint=False):
             save_base(self, raw, force_insert, force_update, using, update_fields)
 
-    wrapper.is_in_a_transaction = True  # type: ignore[attr-defined]
+    wrapper.is_atomic = True  # type: ignore[attr-defined]
     return wrapper
 
 
 def _or_ours(storage: Any) -> Any:
-    # Not "or", which would look into a default_storage before settings are to be read.
+    # "storage or …" would evaluate a lazy default_storage, and so read the settings at import.
     return db_file_storage if storage is None else storage
 
 
-class DbFileField(_StoredInDatabase, models.FileField):
+class DbFileField(_DbFileFieldMixin, models.FileField):
     """A `FileField` whose files are large objects; `upload_to` has no effect."""
 
     attr_class = DbFieldFile
@@ -143,7 +145,7 @@ class DbFileField(_StoredInDatabase, models.FileField):
         super().__init__(verbose_name, name, upload_to, _or_ours(storage), **kwargs)
 
 
-class DbImageField(_StoredInDatabase, models.ImageField):
+class DbImageField(_DbFileFieldMixin, models.ImageField):
     """An `ImageField` whose files are large objects; it needs Pillow, as Django's does."""
 
     attr_class = DbImageFieldFile

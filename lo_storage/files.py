@@ -10,8 +10,13 @@ from typing import Any, Self, SupportsIndex
 
 from .content import Content
 from .database import db_for_read, db_for_write, require_transaction
-from .large_objects import MAX_SIZE, PIECE, ROW
+from .large_objects import MAX_SIZE, ROW_SIZE
 from .names import MAX_OID
+
+__all__ = ["DbFileIO"]
+
+# What one statement of chunks() reads: what a reader that stops early has read for nothing.
+READ_SIZE = 4 * ROW_SIZE
 
 MODES = ("rb", "r+b", "wb", "w+b", "ab", "a+b")
 
@@ -19,36 +24,41 @@ MODES = ("rb", "r+b", "wb", "w+b", "ab", "a+b")
 class DbFileIO(io.RawIOBase):
     """A large object as a raw binary file: `io.FileIO`'s interface, without its descriptor.
 
-    Arguments: `loid`, the number of the object, or 0 to create one (modes "w" and "a"); `mode`, one
-    of "rb", "r+b", "wb", "w+b", "ab", "a+b" or another spelling of these; `name`, for an object
-    that is created the file name whose suffixes its stored name gets, and else what `.name` shows
-    ("" for the stored name); `alias`, the Django database (None: the settings
-    PG_LO_STORAGE_DB_FOR_READ, or _WRITE for a mode that writes); `at_opening`, up to which size
-    (256 KiB at most) a catalogued object is read when it is opened with "rb".
+    Arguments:
 
-    Any object that the role may use can be opened, catalogued or not; one created here is
-    catalogued.
+    - `loid`: the number of the object, or 0 to create one (modes "w" and "a").
+    - `mode`: one of "rb", "r+b", "wb", "w+b", "ab", "a+b", or another spelling of these.
+    - `name`: of a new object, the file name whose suffixes the stored name gets; of another, what
+      `.name` shows ("": the stored name).
+    - `alias`: the Django database (None: the setting PG_LO_STORAGE_DB_FOR_READ, or
+      PG_LO_STORAGE_DB_FOR_WRITE for a mode that writes).
+    - `ahead`: a catalogued object of fewer bytes (262,144 at most) is read when it is opened with
+      "rb".
+
+    Any object that the role may use can be opened, catalogued or not. A new one is catalogued.
 
     - "wb" does not empty an existing object; `truncate()` does.
     - Writing needs a transaction, when opening and at each `write()` and `truncate()`
       (`TransactionManagementError`). Reading needs none.
     - `write()` returns when the server has the bytes, so a missing `close()` loses nothing. For
       many small writes put an `io.BufferedWriter` around it.
-    - Reading is buffered, as it is in what Python's `open()` returns: 256 KiB are read ahead, and
+    - Reading is buffered, as it is in what Python's `open()` returns: 256 KiB are read ahead. They
       stay as they were where someone else writes or a savepoint is rolled back; `open()` forgets
       them.
     - A file that is kept past its transaction reaches its own object or raises `FileNotFoundError`,
-      also where the number was given to another object. What is not catalogued is known by its
-      number alone.
-    - A thread uses its own connection: it finds what is committed alone, and needs a transaction of
+      also where the number was given to another object. An object that is not catalogued is known
+      by its number alone.
+    - A thread uses its own connection: it finds only what is committed, and needs a transaction of
       its own to write. For threads that use one file at once put an `io.BufferedReader` around it.
     - `close()` and the garbage collector send no query. A file that is dropped unclosed gives a
       `ResourceWarning`; what a wrapper around it still held is lost.
 
-    Round trips: one to open, and for an object of another role one more, or in a transaction three;
-    to read one each of 256 KiB or more, of any length, and one for each 256 KiB where less is asked
-    for; one each to write (each MiB), truncate, ask for the size and seek from the end; the rest
-    none.
+    Round trips:
+
+    - one to open; for an object of another role one more, or in a transaction three;
+    - one to read 256 KiB or more, of any length; smaller reads share one for each 256 KiB;
+    - one to write, for each MiB;
+    - one to truncate, to ask for the size, and to seek from the end; none for the rest.
 
     Raises `ValueError` for a number or a mode that does not exist, `FileNotFoundError`,
     `PermissionError` and `io.UnsupportedOperation`.
@@ -63,17 +73,17 @@ class DbFileIO(io.RawIOBase):
         name: str = "",
         alias: str | None = None,
         *,
-        at_opening: int = 0,
+        ahead: int = 0,
     ) -> None:
         super().__init__()
-        self._ahead: bytes
-        self._ahead_from: int
+        self._read_buf: bytes
+        self._read_buf_start: int
         if isinstance(loid, bool) or not isinstance(loid, int) or not 0 <= loid <= MAX_OID:
             raise ValueError(f"loid must be a number from 0 to {MAX_OID}, not {loid!r}")
         self._loid = loid
         self._given_alias = alias
         self._name = name
-        self._at_opening = at_opening
+        self._ahead = ahead
         self.open(mode)
 
     def open(self, mode: str = "rb", name: str = "", alias: str | None = None) -> Self:
@@ -84,7 +94,7 @@ class DbFileIO(io.RawIOBase):
         self._name = name or self._name
         self._given_alias = alias or self._given_alias
         self._position = 0
-        self._forget_ahead()
+        self._reset_read_buf()
         if mode == "rb":
             self._alias = db_for_read(self._given_alias)
         else:
@@ -96,8 +106,8 @@ class DbFileIO(io.RawIOBase):
             self._content, self._name = Content.create(self._alias, self._name)
             self._loid, self._stored_name = self._content.loid, self._name
         else:
-            ahead = self._at_opening if mode == "rb" else 0
-            self._content, self._stored_name, self._ahead = Content.open(
+            ahead = self._ahead if mode == "rb" else 0
+            self._content, self._stored_name, self._read_buf = Content.open(
                 self._alias, self._loid, writing=mode != "rb", ahead=ahead
             )
             self._name = self._name or self._stored_name
@@ -178,37 +188,37 @@ class DbFileIO(io.RawIOBase):
         """Return up to `size` bytes, or all that follow, as they were at one moment."""
         size = _limit(size)
         self._check_readable()
-        if size < ROW:
-            self._read_ahead(size)
-        if size < ROW or self._is_ahead(size):
-            start = self._position - self._ahead_from
-            data = self._ahead[start : start + size]
+        if size < ROW_SIZE:
+            self._fill_read_buf(size)
+        if size < ROW_SIZE or self._is_in_read_buf(size):
+            start = self._position - self._read_buf_start
+            data = self._read_buf[start : start + size]
         else:
             end = self._position + size
-            data = b"".join(self._content.pieces(self._position, end, gathered=True))
+            data = b"".join(self._content.rows(self._position, end, gathered=True))
         self._position += len(data)
         return data
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield what follows in pieces of up to 256 KiB; one round trip for each MiB."""
+        """Yield what follows in chunks of up to 256 KiB; one round trip for each MiB."""
         self._check_readable()
-        if self._is_ahead(MAX_SIZE):
+        if self._is_in_read_buf(MAX_SIZE):
             yield self.read()
             return
-        length = PIECE
-        while length == PIECE:
+        length = READ_SIZE
+        while length == READ_SIZE:
             length = 0
-            for piece in self._content.pieces(self._position, self._position + PIECE):
-                length += len(piece)
-                self._position += len(piece)
-                yield piece
+            for chunk in self._content.rows(self._position, self._position + READ_SIZE):
+                length += len(chunk)
+                self._position += len(chunk)
+                yield chunk
 
     def readall(self) -> bytes:
         return self.read()
 
     def read1(self, size: int = -1, /) -> bytes:
         """Return up to `size` bytes, or else up to 256 KiB; for `io.TextIOWrapper`."""
-        return self.read(ROW if size < 0 else size)
+        return self.read(ROW_SIZE if size < 0 else size)
 
     def readinto(self, buffer: Any, /) -> int:
         view = memoryview(buffer)
@@ -224,13 +234,13 @@ class DbFileIO(io.RawIOBase):
         self._check_readable()
         line = bytearray()
         while len(line) < limit and not line.endswith(b"\n"):
-            self._read_ahead(1)
-            start = self._position - self._ahead_from
-            end = min(len(self._ahead), start + limit - len(line))
-            end = self._ahead.find(b"\n", start, end) + 1 or end
+            self._fill_read_buf(1)
+            start = self._position - self._read_buf_start
+            end = min(len(self._read_buf), start + limit - len(line))
+            end = self._read_buf.find(b"\n", start, end) + 1 or end
             if start >= end:
                 break
-            line += self._ahead[start:end]
+            line += self._read_buf[start:end]
             self._position += end - start
         return bytes(line)
 
@@ -240,7 +250,7 @@ class DbFileIO(io.RawIOBase):
             raise BufferError("a contiguous bytes-like object is required")
         self._check_writable()
         data = _as_bytes(view)
-        self._forget_ahead()
+        self._reset_read_buf()
         if self._mode[0] != "a":
             self._position = self._content.write(self._position, data)
         elif data:
@@ -254,7 +264,7 @@ class DbFileIO(io.RawIOBase):
         if size < 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         self._content.truncate(size)
-        self._forget_ahead()
+        self._reset_read_buf()
         return size
 
     def tell(self) -> int:
@@ -279,20 +289,20 @@ class DbFileIO(io.RawIOBase):
         self._position = position
         return position
 
-    def _is_ahead(self, size: int) -> bool:
+    def _is_in_read_buf(self, size: int) -> bool:
         """Whether a read of `size` bytes can be answered by what was read ahead."""
-        start, end = self._position - self._ahead_from, len(self._ahead)
-        is_last = end < ROW
+        start, end = self._position - self._read_buf_start, len(self._read_buf)
+        is_last = end < ROW_SIZE
         return not size or (0 <= start < end and (is_last or start + size <= end))
 
-    def _read_ahead(self, size: int) -> None:
-        if not self._is_ahead(size):
-            pieces = self._content.pieces(self._position, self._position + ROW)
-            self._ahead = b"".join(pieces)
-            self._ahead_from = self._position
+    def _fill_read_buf(self, size: int) -> None:
+        if not self._is_in_read_buf(size):
+            rows = self._content.rows(self._position, self._position + ROW_SIZE)
+            self._read_buf = b"".join(rows)
+            self._read_buf_start = self._position
 
-    def _forget_ahead(self) -> None:
-        self._ahead, self._ahead_from = b"", 0
+    def _reset_read_buf(self) -> None:
+        self._read_buf, self._read_buf_start = b"", 0
 
     def _check_open(self) -> None:
         if not self._is_open:
@@ -327,5 +337,5 @@ def _normalize(mode: str) -> str:
 def _as_bytes(view: memoryview) -> memoryview:
     try:
         return view.cast("B")
-    except TypeError:  # Of items in a format that is not the machine's own, a copy.
+    except TypeError:  # for items in a format that is not the machine's own
         return memoryview(view.tobytes())

@@ -10,14 +10,14 @@ results, as psycopg's own does with `binary=True`::
         loid = large_objects.create(cursor, b"hello")
         large_objects.write(cursor, loid, 5, b", world")
         assert large_objects.size(cursor, loid) == 12
-        for piece in large_objects.read_pieces(cursor, loid, 0):
-            print(piece)
+        for row in large_objects.read_rows(cursor, loid, 0):
+            print(row)
         large_objects.unlink(cursor, loid)
 
-Nothing here keeps a server-side descriptor: one that outlives its transaction may be given again,
-to another object. Each call names the object by its OID and is one round trip. An object that does
-not exist raises `FileNotFoundError` without an error on the server, so the caller's transaction
-stays usable.
+Nothing here keeps a server-side descriptor. A descriptor ends with its transaction, and its number
+is then given to another object. So each call names the object by its OID, and is one round trip.
+A call for an object that does not exist raises `FileNotFoundError`. The server sees no error then,
+and the caller's transaction stays usable.
 """
 
 import errno
@@ -26,15 +26,19 @@ from typing import Any, LiteralString, Protocol, cast
 
 type Buffer = bytes | bytearray | memoryview
 
-# Measured: 256 KiB to 1 MiB a call write fastest. A multiple of the 2,048 bytes of a page, so that
-# a piece never updates a page that the piece before it has written.
-PIECE = 1024 * 1024
+# What one statement writes. Measured: 256 KiB to 1 MiB are fastest. It is a multiple of the 2,048
+# bytes of a page, so that no statement updates a page that the one before it has written.
+WRITE_SIZE = 1024 * 1024
 
-# Measured: rows of 256 KiB read fastest; rows of 8 MiB are slower and cost memory.
-ROW = 256 * 1024
+# What one row of a result holds. Measured: 256 KiB are read fastest; 8 MiB cost time and memory.
+ROW_SIZE = 256 * 1024
 
 # 2,147,483,647 pages of 2,048 bytes: where lo_put() and its like end.
 MAX_SIZE = (2**31 - 1) * 2048
+
+# The modes of lo_open(), by the names that libpq-fs.h gives them.
+INV_READ = 0x40000
+INV_WRITE = 0x20000
 
 
 class Cursor(Protocol):
@@ -57,10 +61,10 @@ READ = """
      where oid = %(loid)s::oid
 """
 
-# The descriptor for the size is opened, used and closed in this statement, which has one snapshot.
-READ_PIECES = """
+# One statement has one snapshot. A size needs a descriptor: it is opened, used and closed here.
+READ_ROWS = """
     with opened as materialized (
-        select oid, lo_open(oid, x'40000'::int) as fd
+        select oid, lo_open(oid, %(mode)s) as fd
           from pg_largeobject_metadata
          where oid = %(loid)s::oid
     ), measured as materialized (
@@ -68,17 +72,17 @@ READ_PIECES = """
     ), closed as materialized (
         select oid, size, lo_close(fd) from measured
     )
-    select lo_get(oid, piece, least(%(row)s, %(end)s::bigint - piece)::int)
+    select lo_get(oid, start, least(%(row_size)s, %(end)s::bigint - start)::int)
       from closed
       left join generate_series(
-               %(offset)s::bigint, least(%(end)s::bigint, size) - 1, %(row)s::bigint
-           ) as piece on true
-     order by piece
+               %(offset)s::bigint, least(%(end)s::bigint, size) - 1, %(row_size)s::bigint
+           ) as start on true
+     order by start
 """
 
 SIZE = """
     with opened as materialized (
-        select lo_open(oid, x'40000'::int) as fd
+        select lo_open(oid, %(mode)s) as fd
           from pg_largeobject_metadata
          where oid = %(loid)s::oid
     ), measured as materialized (
@@ -95,7 +99,7 @@ WRITE = """
 
 TRUNCATE = """
     with opened as materialized (
-        select lo_open(oid, x'20000'::int) as fd
+        select lo_open(oid, %(mode)s) as fd
           from pg_largeobject_metadata
          where oid = %(loid)s::oid
     ), truncated as materialized (
@@ -104,8 +108,8 @@ TRUNCATE = """
     select lo_close(fd) from truncated
 """
 
-TRY = """
-    select lo_close(lo_open(oid, case when %(writes)s then x'20000' else x'40000' end::int))
+TRY_TO_OPEN = """
+    select lo_close(lo_open(oid, %(mode)s))
       from pg_largeobject_metadata
      where oid = %(loid)s::oid
 """
@@ -127,15 +131,18 @@ def read(cursor: Cursor, loid: int, offset: int, length: int) -> bytes:
     return cast(bytes, data)
 
 
-def read_pieces(cursor: Cursor, loid: int, offset: int, end: int = MAX_SIZE) -> Iterator[bytes]:
-    """Yield the content from `offset` to `end` as it was at one moment, in pieces of 256 KiB."""
-    cursor.execute(READ_PIECES, {"loid": loid, "offset": offset, "end": end, "row": ROW})
+def read_rows(cursor: Cursor, loid: int, offset: int, end: int = MAX_SIZE) -> Iterator[bytes]:
+    """Yield the content from `offset` to `end` as it was at one moment, in rows of 256 KiB."""
+    cursor.execute(
+        READ_ROWS,
+        {"loid": loid, "offset": offset, "end": end, "row_size": ROW_SIZE, "mode": INV_READ},
+    )
     return bytes_of(cursor, loid)
 
 
 def size(cursor: Cursor, loid: int) -> int:
     """Return the number of bytes; a hole counts, as it does in a sparse file."""
-    cursor.execute(SIZE, {"loid": loid})
+    cursor.execute(SIZE, {"loid": loid, "mode": INV_READ})
     size, _ = existing(cursor.fetchall(), loid)
     return cast(int, size)
 
@@ -150,13 +157,13 @@ def write(cursor: Cursor, loid: int, offset: int, data: Buffer) -> None:
 def truncate(cursor: Cursor, loid: int, size: int) -> None:
     """Cut the object to `size` bytes, or extend it with zeros."""
     check_end(size)
-    cursor.execute(TRUNCATE, {"loid": loid, "size": size})
+    cursor.execute(TRUNCATE, {"loid": loid, "size": size, "mode": INV_WRITE})
     existing(cursor.fetchall(), loid)
 
 
-def try_to_open(cursor: Cursor, loid: int, writes: bool) -> None:
-    """Let PostgreSQL raise its error where the role may not read, or not write the object."""
-    cursor.execute(TRY, {"loid": loid, "writes": writes})
+def try_to_open(cursor: Cursor, loid: int, mode: int) -> None:
+    """Let PostgreSQL refuse a role that may not open the object by `INV_READ` or `INV_WRITE`."""
+    cursor.execute(TRY_TO_OPEN, {"loid": loid, "mode": mode})
     existing(cursor.fetchall(), loid)
 
 
@@ -167,20 +174,23 @@ def unlink(cursor: Cursor, loid: int) -> None:
 
 
 def check_end(end: int) -> None:
-    """Raise `OSError` (`EFBIG`), as a file system does, where an object cannot reach."""
+    """Raise `OSError` (`EFBIG`), as a file system does, for an end that no object can have."""
     if end > MAX_SIZE:
         raise OSError(errno.EFBIG, f"a large object ends at {MAX_SIZE} bytes; {end} were asked for")
 
 
 def existing(rows: Sequence[Any], loid: int) -> Any:
-    """Return the first of the rows that a statement found for an object, which must exist."""
+    """Return the first row that a statement found; `FileNotFoundError` where it found no object."""
     if not rows:
         raise FileNotFoundError(errno.ENOENT, "no such large object", str(loid))
     return rows[0]
 
 
 def bytes_of(cursor: Cursor, loid: int) -> Iterator[bytes]:
-    """Yield the rows of a result of bytes, of which an object that exists has one, or NULL."""
+    """Yield the bytes of a result of one column.
+
+    Of an object that exists there is a row, which has NULL where there is nothing to read.
+    """
     row = cursor.fetchone()
     existing([row] if row else [], loid)
     while row and row[0]:

@@ -9,9 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from .names import MAX_OID
 
+__all__ = ["LargeObject"]
+
 
 class OidField(models.BigIntegerField):  # type: ignore[type-arg]  # no generic at run time
-    """PostgreSQL's `oid`, which `vacuumlo` looks for before it deletes a large object."""
+    """PostgreSQL's `oid`. `vacuumlo` deletes each large object that no column of this type has."""
 
     def db_type(self, connection: Any) -> str:
         return "oid"
@@ -26,9 +28,15 @@ class OidField(models.BigIntegerField):  # type: ignore[type-arg]  # no generic 
 class LargeObject(models.Model):
     """What PostgreSQL does not know of a large object.
 
-    Columns: `loid`, the number of the object; `name`, what a file field stores ("16418.pdf");
-    `original_name`; `size` in bytes; `sha256`, unknown (NULL) after a part was overwritten;
-    `version`, which each write raises; `created_at` and `modified_at`.
+    Columns:
+
+    - `loid`: the number of the object.
+    - `name`: what a file field stores ("16418.pdf").
+    - `original_name`: the last part of the name that the file came with.
+    - `size`: in bytes.
+    - `sha256`: in hexadecimal; NULL, unknown, after a part of the content was overwritten.
+    - `version`: 1, and one more after each write.
+    - `created_at`, `modified_at`.
 
     Deleting a row, by whatever means, deletes its large object in the same transaction.
     """
@@ -62,7 +70,7 @@ class LargeObject(models.Model):
 
 @receiver(pre_save, sender=LargeObject)
 def refuse_row_without_object(**kwargs: Any) -> None:
-    # Also where loaddata would: a row for what is not there, or is another application's.
+    # loaddata, too, could make a row of an object that is not there, or is another application's.
     raise NotSupportedError(
         "a row of the catalogue is made together with its large object, by DbFileStorage; fixtures"
         " cannot hold files, so leave out the app by 'dumpdata --exclude lo_storage', or use"

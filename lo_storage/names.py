@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 MAX_OID = 2**32 - 1
 
-# Surrogates have no UTF-8, and PostgreSQL's text has no NUL.
+# PostgreSQL's text, in UTF-8, can hold neither NUL nor surrogates.
 _NAME = re.compile(r"([1-9][0-9]{0,9})(\.[^/\\\0\ud800-\udfff]+)?")
 
 # FileField's default max_length
@@ -17,7 +17,7 @@ MAX_SUFFIX = MAX_LENGTH - len(str(MAX_OID))
 
 
 def loid_of(name: str) -> int | None:
-    """Return the OID that begins a stored name, or None for what can be no stored name."""
+    """Return the OID in a stored name, or None where `name` can be no stored name."""
     match = _NAME.fullmatch(name)
     if match is None:
         return None
@@ -26,9 +26,10 @@ def loid_of(name: str) -> int | None:
 
 
 def suffix_of(original_name: str) -> str:
-    """Return all suffixes of a file's name ("notes.tar.gz": ".tar.gz"), for a stored name.
+    """Return what a stored name gets of a file's name: all suffixes (".tar.gz" of "notes.tar.gz").
 
-    Left out is what cannot stand in a stored name, and from the left what exceeds `MAX_SUFFIX`.
+    Characters that cannot stand in a stored name are left out. Suffixes that together exceed
+    `MAX_SUFFIX` are dropped, the first of them first.
     """
     suffixes = [
         "".join(char for char in suffix if char.isprintable() and char not in "/\\")

@@ -16,22 +16,42 @@ from django.utils.safestring import SafeString
 from . import catalogue, large_objects
 from .database import GatheringCursor
 
-# The library's statements by their text: {"insert into …": "create"}.
-STATEMENTS = {
-    text: name.lower().replace("_", " ")
-    for module in (large_objects, catalogue)
-    for name, text in vars(module).items()
-    if name.isupper() and isinstance(text, str) and " " in text
+__all__ = ["LargeObjectsPanel"]
+
+# What each statement of the library is called on the page.
+OPERATIONS = {
+    catalogue.ADOPT: "adopt",
+    catalogue.APPEND: "append",
+    catalogue.COMPLETE: "complete",
+    catalogue.CREATE: "create",
+    catalogue.DELETE: "delete",
+    catalogue.FIND: "find",
+    catalogue.FIND_AND_READ: "find and read",
+    catalogue.NAMES: "list",
+    catalogue.OPEN: "open",
+    catalogue.READ_ROWS: "read",
+    catalogue.READ_VERSION: "read a version",
+    catalogue.SIZE: "size",
+    catalogue.TRUNCATE: "truncate",
+    catalogue.WRITE: "write",
+    large_objects.CREATE: "create",
+    large_objects.READ: "read",
+    large_objects.READ_ROWS: "read",
+    large_objects.SIZE: "size",
+    large_objects.TRUNCATE: "truncate",
+    large_objects.TRY_TO_OPEN: "try to open",
+    large_objects.UNLINK: "unlink",
+    large_objects.WRITE: "write",
 }
 
 BYTEA = 17  # The OID of the type.
-ROW = "<tr>" + 6 * "<td>{}</td>" + "</tr>"
+TABLE_ROW = "<tr>" + 6 * "<td>{}</td>" + "</tr>"
 
 
 class LargeObjectsPanel(Panel):
     """Each operation on a large object: which one, how many bytes, round trips and milliseconds.
 
-    What is sent after the response has begun, the pieces of a download, is not in it: the toolbar
+    The content of a download is not in it: it is sent after the response has begun, and the toolbar
     has looked by then.
     """
 
@@ -53,7 +73,7 @@ class LargeObjectsPanel(Panel):
             "<table><thead><tr><th>Operation</th><th>Object</th><th>Bytes sent</th>"
             "<th>Bytes received</th><th>Time</th><th>Round trips</th></tr></thead>"
             "<tbody>{}</tbody></table>",
-            format_html_join("", ROW, map(_cells, [*operations, ["Total", *self._totals()]])),
+            format_html_join("", TABLE_ROW, map(_cells, [*operations, ["Total", *self._totals()]])),
         )
 
     def enable_instrumentation(self) -> None:
@@ -74,7 +94,7 @@ class LargeObjectsPanel(Panel):
         return ["", *(sum(operation[i] for operation in operations) for i in range(2, 6))]
 
     def _watch(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        what = STATEMENTS.get(sql)
+        what = OPERATIONS.get(sql)
         if what is None:
             return execute(sql, params, many, context)
         name, received = "", 0
@@ -93,9 +113,9 @@ class LargeObjectsPanel(Panel):
 
 
 def _look_at(cursor: Any) -> tuple[str, int]:
-    """Return the name of an object in a result, and how many bytes of content there are in it."""
+    """Return (the name of an object in a result, how many bytes of content the result has)."""
     if isinstance(cursor, GatheringCursor):
-        return "", sum(len(piece) for (piece,) in cursor.rows)
+        return "", sum(len(content) for (content,) in cursor.rows)
     name, received = "", 0
     result = cursor.pgresult
     for column in range(result.nfields):

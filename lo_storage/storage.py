@@ -23,9 +23,9 @@ from django.utils.encoding import filepath_to_uri
 
 from . import catalogue, large_objects, names
 from .catalogue import Entry
-from .database import cursor, db_for_read, db_for_write, read
-from .files import DbFileIO
-from .large_objects import PIECE, ROW, Buffer
+from .database import cursor, db_for_read, db_for_write, retry_on_recovery_conflict
+from .files import READ_SIZE, DbFileIO
+from .large_objects import ROW_SIZE, WRITE_SIZE, Buffer
 
 __all__ = [
     "DbFile",
@@ -41,7 +41,7 @@ class DbFile(File):  # type: ignore[type-arg]  # no generic at run time
     """What `DbFileStorage.open()` returns: Django's `File` around a `DbFileIO`."""
 
     # For multiple_chunks(): up to here chunks() is one round trip.
-    DEFAULT_CHUNK_SIZE = PIECE
+    DEFAULT_CHUNK_SIZE = READ_SIZE
 
     file: Any
 
@@ -51,7 +51,7 @@ class DbFile(File):  # type: ignore[type-arg]  # no generic at run time
         return int(self.file.size)
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        """Yield the content in chunks of `chunk_size` bytes; best as it comes, with None."""
+        """Yield the content in chunks of `chunk_size` bytes (None: 256 KiB, the fastest)."""
         if chunk_size:
             yield from super().chunks(chunk_size)
         else:
@@ -70,17 +70,22 @@ class DbFile(File):  # type: ignore[type-arg]  # no generic at run time
 class DbFileStorage(Storage):
     """Keep files as large objects, under names that PostgreSQL gives: "16418.pdf".
 
-    Arguments: `base_url`, what `url()` begins with (None: MEDIA_URL); `alias`, the Django database
-    (None: the settings PG_LO_STORAGE_DB_FOR_READ and PG_LO_STORAGE_DB_FOR_WRITE).
+    Arguments:
+
+    - `base_url`: what `url()` begins with (None: the setting MEDIA_URL).
+    - `alias`: the Django database (None: the settings PG_LO_STORAGE_DB_FOR_READ and
+      PG_LO_STORAGE_DB_FOR_WRITE).
 
     A stored name is the number of the large object and the suffixes of the original file name;
-    `upload_to` has no effect. A name that the catalogue does not have, letter for letter, is no
-    file, whatever large object its number belongs to.
+    `upload_to` has no effect. The catalogue has the name letter for letter. Another spelling is no
+    file, even where its number belongs to a large object.
 
     `save()` and `delete()` belong to the transaction in which they are called, and are transactions
-    of their own where there is none. Everything but `open()` with a mode that writes also works
-    in autocommit. Round trips: `save()` one up to 1 MiB, and else one a MiB and the transaction's;
-    the rest one each.
+    of their own where there is none. `open()` with a mode that writes needs a transaction, and all
+    else works in autocommit, too.
+
+    Round trips: one each, but for `save()` of more than 1 MiB, which takes one for each MiB, one to
+    record size and checksum, and the transaction's.
     """
 
     def __init__(self, base_url: str | None = None, alias: str | None = None) -> None:
@@ -98,11 +103,11 @@ class DbFileStorage(Storage):
         return names.loid_of(name) is not None
 
     def generate_filename(self, filename: str | os.PathLike[str]) -> str:
-        """Return `filename`: PostgreSQL gives the name, and the original one is kept beside it."""
+        """Return `filename`: the catalogue keeps it, and PostgreSQL gives the stored name."""
         return os.fspath(filename)
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
-        """Return `name`; refuse it, as Django does, where its stored name may not fit."""
+        """Return `name`, or refuse it as Django does where its stored name may not fit."""
         longest = len(str(names.MAX_OID)) + len(names.suffix_of(name))
         if max_length is not None and longest > max_length:
             raise SuspiciousFileOperation(
@@ -125,7 +130,7 @@ class DbFileStorage(Storage):
         aliases = [self.alias, writer] if reader != writer else [self.alias]
         for alias in aliases if loid else ():
             with suppress(FileNotFoundError):
-                file = DbFileIO(loid, mode, name, alias, at_opening=ROW)
+                file = DbFileIO(loid, mode, name, alias, ahead=ROW_SIZE)
                 if file.stored_name == name:
                     if alias != self.alias:
                         _log_fall_back(loid, reader, writer)
@@ -135,9 +140,9 @@ class DbFileStorage(Storage):
 
     def _save(self, name: str, content: "File[Any]") -> str:
         alias = db_for_write(self.alias)
-        pieces = _gather(content.chunks())
-        first = next(pieces, b"")
-        second = next(pieces, None)
+        parts = _gather(content.chunks())
+        first = next(parts, b"")
+        second = next(parts, None)
         sha256 = hashlib.sha256(first)
         if second is None:
             with cursor(alias) as c:
@@ -145,10 +150,10 @@ class DbFileStorage(Storage):
         with transaction.atomic(using=alias), cursor(alias) as c:
             loid, stored_name, _ = catalogue.create(c, first, name)
             size = len(first)
-            for piece in chain([second], pieces):
-                sha256.update(piece)
-                large_objects.write(c, loid, size, piece)
-                size += len(piece)
+            for part in chain([second], parts):
+                sha256.update(part)
+                large_objects.write(c, loid, size, part)
+                size += len(part)
             catalogue.complete(c, loid, size, sha256.hexdigest())
         return stored_name
 
@@ -197,15 +202,16 @@ class DbFileStorage(Storage):
         return self.locate(name)[1]
 
     def locate(self, name: str, ahead: int = 0) -> tuple[str, Entry]:
-        """Return the alias that has a file, and what its catalogue knows of it.
+        """Return (the alias of a database that has the file, what the catalogue knows of it).
 
-        It is the alias for reading, or else, because a replica may lag behind, the one for writing.
-        The content of a file of fewer than `ahead` bytes is read with it.
+        The alias for writing is asked where the one for reading has no such file: it may be a
+        replica that lags behind. The content of a file of fewer than `ahead` bytes is read, too.
+        Raises `FileNotFoundError`.
         """
         reader, writer = db_for_read(self.alias), db_for_write(self.alias)
         find = partial(catalogue.find, name=os.fspath(name), ahead=ahead)
         for alias in dict.fromkeys([reader, writer]):
-            entry = read(alias, find)
+            entry = retry_on_recovery_conflict(alias, find)
             if entry is not None:
                 if alias != reader:
                     _log_fall_back(entry.loid, reader, writer)
@@ -218,7 +224,7 @@ db_file_storage = DbFileStorage()
 
 
 def _log_fall_back(loid: int, reader: str, writer: str) -> None:
-    # Not the stored name: its suffixes are the user's.
+    # A log gets the number only: the suffixes in a stored name are the user's words.
     logging.getLogger("lo_storage").info(
         "Large object %s was not found in %r, and was in %r", loid, reader, writer
     )
@@ -229,19 +235,19 @@ def _not_found(name: str) -> FileNotFoundError:
 
 
 def _gather(chunks: Iterable[Any]) -> Iterator[Buffer]:
-    """Yield the same bytes in pieces of 1 MiB, the last one shorter; text as UTF-8."""
-    piece = bytearray()
+    """Yield the same bytes in parts of 1 MiB, the last one shorter; text as UTF-8."""
+    part = bytearray()
     for chunk in chunks:
         data = memoryview(chunk.encode() if isinstance(chunk, str) else chunk).cast("B")
-        while len(data) > PIECE - len(piece):
-            room = PIECE - len(piece)
-            piece += data[:room]
-            yield piece
+        while len(data) > WRITE_SIZE - len(part):
+            room = WRITE_SIZE - len(part)
+            part += data[:room]
+            yield part
             data = data[room:]
-            piece = bytearray()
-        piece += data
-    if piece:
-        yield piece
+            part = bytearray()
+        part += data
+    if part:
+        yield part
 
 
 def _for_django(moment: datetime) -> datetime:

@@ -6,16 +6,19 @@ from asgiref.sync import sync_to_async
 from django.http import Http404, HttpRequest, HttpResponseNotAllowed, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from . import serving
-from .headers import CACHE_CONTROL, describe
-from .large_objects import ROW
+from .large_objects import ROW_SIZE
+from .serving import streaming
+from .serving.answers import answer
+from .serving.headers import CACHE_CONTROL, describe
 from .storage import DbFileStorage, db_file_storage
 
+__all__ = ["adb_serve", "db_serve"]
 
-class _Response(StreamingHttpResponse):
+
+class _UncompressedResponse(StreamingHttpResponse):
     def has_header(self, header: str) -> bool:
-        # So asks GZipMiddleware, which would corrupt a part and drop Content-Length; and "identity"
-        # is not to be sent: RFC 9110, section 8.4.1.
+        # GZipMiddleware asks this, and would corrupt a part and drop Content-Length. The header
+        # itself cannot say so: "identity" is not to be sent (RFC 9110, section 8.4.1).
         return header.lower() == "content-encoding" or super().has_header(header)
 
 
@@ -30,13 +33,19 @@ def db_serve(
 ) -> HttpResponseBase:
     """Answer a GET or HEAD with a file. Whether the user may have it is the caller's question.
 
-    Arguments: the request; `filename`, a stored name; `storage`, where it is stored;
-    `as_attachment`, `download_name` and `cache_control` as in `lo_storage.headers.describe`.
+    Arguments:
+
+    - `request`: the request.
+    - `filename`: a stored name.
+    - `storage`: where it is stored.
+    - `as_attachment`, `download_name`, `cache_control`: as in
+      `lo_storage.serving.headers.describe`.
 
     Answers conditions (RFC 9110, section 13) and byte ranges (section 14), and streams under WSGI
-    and ASGI: one statement for what the catalogue knows, and for a content below 256 KiB; of a
-    larger one then one for each MiB, outside of any transaction. Raises `Http404` for what the
-    catalogue does not have.
+    and ASGI. Raises `Http404` for a name that the catalogue does not have.
+
+    Round trips: one for what the catalogue knows, together with a content below 256 KiB; then one
+    for each MiB of a larger content. No transaction is held between them.
     """
     if request.method not in ("GET", "HEAD"):
         return HttpResponseNotAllowed(["GET", "HEAD"])
@@ -44,21 +53,19 @@ def db_serve(
     # A browser that has the file asks whether it still holds, and mostly it does.
     needs_content = request.method == "GET" and "If-None-Match" not in request.headers
     try:
-        alias, entry = storage.locate(filename, ROW if needs_content else 0)
+        alias, entry = storage.locate(filename, ROW_SIZE if needs_content else 0)
     except FileNotFoundError as error:
         raise Http404("There is no such file.") from error
     finally:
         if is_asgi:
-            serving.end_with_request()
+            streaming.end_with_request()
 
     described = describe(entry, as_attachment, download_name, cache_control)
-    answer = serving.answer(request.method, request.headers, entry, described)
+    status, headers, segments = answer(request.method, request.headers, entry, described)
     stream: Callable[..., Iterator[bytes] | AsyncIterator[bytes]]
-    stream = serving.async_pieces if is_asgi else serving.pieces
-    response = _Response(
-        stream(alias, entry, answer.segments), status=answer.status, headers=answer.headers
-    )
-    if "Content-Type" not in answer.headers:
+    stream = streaming.astream if is_asgi else streaming.stream
+    response = _UncompressedResponse(stream(alias, entry, segments), status=status, headers=headers)
+    if "Content-Type" not in headers:
         del response["Content-Type"]  # Django's default.
     return response
 

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import sys
 
 import pytest
@@ -80,3 +81,69 @@ def test_the_blocks_of_the_readme(tmp_path, python):
         # Behind the application's back
         project.ask("update papers_paper set data = null returning 1")
         assert files(project) == (2, 0, 0)
+
+
+# What the page says can be deleted, and what goes along.
+DELETED = [
+    ["admin.py"],
+    ["panels.py"],
+    ["management"],
+    ["tests"],
+    ["checks"],
+    ["upkeep", "checks", "management"],
+]
+EVERY_MODULE = """
+from importlib import import_module
+from pkgutil import walk_packages
+import lo_storage
+
+for module in walk_packages(lo_storage.__path__, "lo_storage."):
+    if "panels" not in module.name and ".tests" not in module.name:
+        import_module(module.name)
+"""
+STORE_AND_SERVE = """
+from django.core.files.base import ContentFile
+from django.test import RequestFactory
+from lo_storage.models import LargeObject
+from lo_storage.views import db_serve
+from papers.models import Paper
+
+paper = Paper.objects.create(title="March", data=ContentFile(b"march", "march.pdf"))
+assert b"".join(db_serve(RequestFactory().get("/"), paper.data.name)) == b"march"
+paper.delete()
+assert not LargeObject.objects.exists()
+"""
+
+
+def delete(library, names):
+    for path in [library / name for name in names]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    if "checks" in names:
+        apps = (library / "apps.py").read_text()
+        (library / "apps.py").write_text(re.sub(r" +from \. import checks .*\n", "", apps))
+
+
+def test_what_can_be_deleted_is_not_missed(tmp_path):
+    (paragraph,) = re.findall(r"^Nothing that stores or serves.*?\n\n", README, re.M | re.S)
+    named = set(re.findall(r"`(\w+(?:\.py|/))`", paragraph)) - {"apps.py"}
+    everything = {name for names in DELETED for name in names}
+    assert {name.strip("/") for name in named} == everything
+    with Project(tmp_path) as project:
+        library = project.folder / "lo_storage"
+        (_, make), *others = steps(README)
+        project.follow("console", make)
+        for place, text in others:
+            if place.endswith(".py"):
+                project.follow(place, text)
+        for names in [*DELETED, everything]:
+            shutil.rmtree(library, ignore_errors=True)
+            project.copy_the_library()
+            delete(library, names)
+            project.manage("shell", "-c", EVERY_MODULE)
+        assert not [name for name in everything if (library / name).exists()]
+        project.manage("makemigrations", "papers")
+        project.manage("migrate")
+        project.manage("shell", "-c", STORE_AND_SERVE)

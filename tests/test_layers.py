@@ -1,7 +1,9 @@
 """lo_storage can be copied out: Django, psycopg and the standard library are all it needs."""
 
 import ast
+import re
 import sys
+import tomllib
 from importlib.util import resolve_name
 from pathlib import Path
 
@@ -83,3 +85,23 @@ def test_an_import_of_anything_else_is_found(source, names):
             foreign(source, "lo_storage")
     else:
         assert foreign(source, "lo_storage") == names
+
+
+def layers(container):
+    """The contract that import-linter holds: the names in each layer, from the top down."""
+    pyproject = tomllib.loads((LIBRARY.parent / "pyproject.toml").read_text())
+    (contract,) = (
+        contract
+        for contract in pyproject["tool"]["importlinter"]["contracts"]
+        if contract.get("containers") == [container]
+    )
+    there = [layer.split(" | ") for layer in contract["layers"]]
+    return [sorted(name for name in layer if name[0] != "(") for layer in there]
+
+
+@pytest.mark.parametrize(("table", "container"), [(0, "lo_storage"), (1, "lo_storage.serving")])
+def test_the_map_in_the_readme_is_the_contract(table, container):
+    readme = (LIBRARY / "README.md").read_text()
+    tables = re.findall(r"^\| modules \|.*\n\| ---.*\n((?:\|.*\n)+)", readme, re.M)
+    rows = [re.findall(r"`(\w+)`", row.split("|")[1]) for row in tables[table].splitlines()]
+    assert [sorted(row) for row in rows] == layers(container)

@@ -146,12 +146,12 @@ def test_what_both_have_changed_is_marked_and_nothing_is_lost(template, make, gi
         f'"{address}",\n    "_commit": "{head}"',
     )
     edit(project / "lo_storage/apps.py", "class LoStorageConfig", "class OwnConfig")
-    edit(project / "lo_storage/checks.py", "E001, that", "Of my own. E001, that")
+    edit(project / "lo_storage/checks/__init__.py", "E001, that", "Of my own. E001, that")
     assert "first commit what is here" in run(project, "bin/update", code=1)
     commit(git, project, "Edits")
 
     edit(template / "lo_storage/apps.py", "class LoStorageConfig", "class MendedConfig")
-    (template / "lo_storage" / "checks.py").unlink()
+    (template / "lo_storage" / "checks" / "__init__.py").unlink()
     (template / "invoices" / "mended.py").write_text("mended = True\n")  # is not of interest
     edit(
         template / "cookiecutter.json",
@@ -164,11 +164,11 @@ def test_what_both_have_changed_is_marked_and_nothing_is_lost(template, make, gi
     assert "merge by hand what git has marked, then commit" in printed
     apps = (project / "lo_storage" / "apps.py").read_text()
     assert "<<<<<<< HEAD\nclass OwnConfig(AppConfig):\n=======\nclass MendedConfig(" in apps
-    assert "Of my own. E001" in (project / "lo_storage" / "checks.py").read_text()
+    assert "Of my own. E001" in (project / "lo_storage" / "checks" / "__init__.py").read_text()
     assert git(project, "status", "--porcelain").splitlines() == [
         "M  shoe-box/.cookiecutter.json",
         "UU shoe-box/lo_storage/apps.py",
-        "UD shoe-box/lo_storage/checks.py",
+        "UD shoe-box/lo_storage/checks/__init__.py",
     ]
     assert known(project)["colour"] == "red"  # asked for, as it is new
     assert known(project)["_template"] == address

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.db import NotSupportedError, migrations, models
 
-from lo_storage.constraints import referencing_migrations
+from lo_storage.migrating import referencing_migrations
 from lo_storage.models import OidField
 
 
@@ -131,6 +131,8 @@ $$;
 class Migration(migrations.Migration):
     initial = True
     dependencies = []
+    # A migration that adds a LargeObjectReference needs the catalogue. The autodetector gives it no
+    # dependency on this one: it looks for these in relational fields alone.
     run_before = list(referencing_migrations())
 
     operations = [

@@ -1,9 +1,12 @@
+from types import SimpleNamespace
+
 import psycopg
 import pytest
 from django.core.files.base import ContentFile
 from django.db import connection, connections
 
 from lo_storage.storage import db_file_storage
+from lo_storage.upkeep import columns
 
 from .models import Attachment, Document
 
@@ -94,3 +97,21 @@ def round_trips():
             self.wrapper.__exit__(*exc_info)
 
     return Statements()
+
+
+@pytest.fixture
+def installed_documents(documents, monkeypatch):
+    """`Document` is the only model that is installed."""
+    monkeypatch.setattr(columns, "apps", SimpleNamespace(get_models=lambda: [Document]))
+
+
+class RowsElsewhere:
+    """A router that has rows in another database than their files."""
+
+    def db_for_write(self, model, **hints):
+        return "rows"
+
+
+@pytest.fixture
+def rows_elsewhere(installed_documents, settings):
+    settings.DATABASE_ROUTERS = [RowsElsewhere()]

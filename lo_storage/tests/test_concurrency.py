@@ -14,8 +14,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def loid(save):
-    return db_file_storage.entry(save(b"0123456789")).loid
+def entry(save):
+    return db_file_storage.entry(save(b"0123456789"))
+
+
+@pytest.fixture
+def loid(entry):
+    return entry.loid
 
 
 @pytest.fixture
@@ -42,12 +47,12 @@ def wait_until_blocked(other_session):
     return wait
 
 
-def test_two_writers_queue(loid, other, wait_until_blocked):
+def test_two_writers_queue(entry, loid, other, wait_until_blocked):
     with ThreadPoolExecutor() as pool:
         with transaction.atomic():
             with DbFileIO(loid, "r+b") as file:
                 file.write(b"AAAA")
-            second = pool.submit(catalogue.write, other, loid, 2, b"bb")
+            second = pool.submit(catalogue.write, other, loid, 2, b"bb", entry.created_at)
             wait_until_blocked(second)
         second.result()
     with DbFileIO(loid) as file:
@@ -55,14 +60,14 @@ def test_two_writers_queue(loid, other, wait_until_blocked):
     assert db_file_storage.entry(f"{loid}.txt").version == 3
 
 
-def test_under_repeatable_read_the_second_writer_fails(loid, other, other_session):
+def test_under_repeatable_read_the_second_writer_fails(entry, loid, other, other_session):
     other_session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     with other_session.transaction(force_rollback=True):
-        assert b"".join(catalogue.read(other, loid, 0, 10)) == b"0123456789"
+        assert b"".join(catalogue.read_rows(other, loid, 0, 10, entry.created_at)) == b"0123456789"
         with transaction.atomic(), DbFileIO(loid, "r+b") as file:
             file.write(b"AAAA")
         with pytest.raises(psycopg.errors.SerializationFailure):
-            catalogue.write(other, loid, 2, b"bb")
+            catalogue.write(other, loid, 2, b"bb", entry.created_at)
     with DbFileIO(loid) as file:
         assert file.read() == b"AAAA456789"
 
@@ -92,19 +97,19 @@ def test_a_deletion_rolled_back_lets_the_second_one_delete(
     assert large_objects() == set()
 
 
-def test_a_writer_of_what_was_deleted_finds_nothing(loid, other, wait_until_blocked):
+def test_a_writer_of_what_was_deleted_finds_nothing(entry, loid, other, wait_until_blocked):
     with ThreadPoolExecutor() as pool:
         with transaction.atomic():
             db_file_storage.delete(f"{loid}.txt")
-            second = pool.submit(catalogue.write, other, loid, 0, b"x")
+            second = pool.submit(catalogue.write, other, loid, 0, b"x", entry.created_at)
             wait_until_blocked(second)
         with pytest.raises(FileNotFoundError):
             second.result()
 
 
-def test_a_reader_of_one_statement_never_sees_two_contents(loid, other, other_session):
+def test_a_reader_of_one_statement_never_sees_two_contents(entry, loid, other, other_session):
     with other_session.transaction():
-        catalogue.write(other, loid, 0, b"AAAAAAAAAA")
+        catalogue.write(other, loid, 0, b"AAAAAAAAAA", entry.created_at)
         with DbFileIO(loid) as file:
             assert file.read() == b"0123456789"
 
@@ -113,8 +118,8 @@ def test_a_session_that_is_terminated_leaves_nothing(other, other_session, large
     before = large_objects()
     # The end of the transaction raises as well.
     with pytest.raises(psycopg.OperationalError), other_session.transaction():  # noqa: PT012  # its end, too
-        loid, *_ = catalogue.create(other, b"x" * 100, "march.pdf")
-        assert b"".join(catalogue.read(other, loid, 0, 100)) == b"x" * 100
+        loid, _, created_at = catalogue.create(other, b"x" * 100, "march.pdf")
+        assert b"".join(catalogue.read_rows(other, loid, 0, 100, created_at)) == b"x" * 100
         with connection.cursor() as cursor:
             cursor.execute("select pg_terminate_backend(%s)", [other_session.info.backend_pid])
         other.execute("select 1")

@@ -4,10 +4,9 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.db import DatabaseError, IntegrityError, connection, models, transaction
-from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.writer import MigrationWriter
 
-from lo_storage.constraints import LargeObjectReference, referencing_migrations
+from lo_storage.constraints import LargeObjectReference
 from lo_storage.models import LargeObject
 from lo_storage.storage import db_file_storage
 
@@ -274,45 +273,6 @@ def test_a_multi_table_child_leaves_it_to_its_parent(documents):
     with connection.schema_editor(collect_sql=True) as editor:
         editor.create_model(Contract)
     assert not any("lo_storage_largeobject" in statement for statement in editor.collected_sql)
-
-
-def test_the_library_s_migration_runs_before_each_that_adds_one():
-    for app_label, name in referencing_migrations():
-        plan = MigrationLoader(None).graph.forwards_plan((app_label, name))
-        assert ("lo_storage", "0001_initial") in plan
-
-
-def test_only_what_django_takes_for_a_migration_is_imported(tmp_path, monkeypatch, settings):
-    files = {
-        "aaa/__init__.py": "",
-        "aaa/migrations/__init__.py": "",
-        "aaa/migrations/_helper.py": "raise ImportError",
-        "aaa/migrations/later/__init__.py": "raise ImportError",
-        "aaa/migrations/0001_initial.py": """
-from django.db import migrations
-from lo_storage.constraints import LargeObjectReference
-
-class Migration(migrations.Migration):
-    operations = [
-        migrations.SeparateDatabaseAndState(
-            database_operations=[
-                migrations.AddConstraint("a", LargeObjectReference(field="data", name="a_data"))
-            ]
-        )
-    ]
-""",
-        "bbb/__init__.py": "",
-        "bbb/migrations.py": "",
-        "ccc/__init__.py": "",
-        "ccc/migrations/0001_initial.py": "raise ImportError",
-    }
-    for file, text in files.items():
-        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / file).write_text(text)
-    monkeypatch.syspath_prepend(tmp_path)
-    ours = set(referencing_migrations())
-    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "aaa", "bbb", "ccc"]
-    assert set(referencing_migrations()) == ours | {("aaa", "0001_initial")}
 
 
 @pytest.mark.django_db

@@ -280,3 +280,14 @@ def test_a_reference_refuses_a_file_in_memory(documents, monkeypatch):
     monkeypatch.setattr(documents._meta.get_field("data"), "storage", InMemoryStorage())
     with pytest.raises(IntegrityError, match="is not present in table"):
         documents.objects.create(data=new())
+
+
+def test_the_app_is_not_installed(settings):
+    field = DbFileField(null=True)
+    field.set_attributes_from_name("data")
+    field.model = models.Model
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "lo_storage"]
+    messages = [message for message in field.check() if message.id == "lo_storage.E001"]
+    assert [message.hint for message in messages] == [
+        "Add 'lo_storage' to INSTALLED_APPS and run 'manage.py migrate'."
+    ]

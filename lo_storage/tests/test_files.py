@@ -12,7 +12,7 @@ from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 
 from lo_storage import catalogue
-from lo_storage.large_objects import MAX_SIZE, PIECE, ROW
+from lo_storage.large_objects import MAX_SIZE, ROW_SIZE, WRITE_SIZE
 from lo_storage.models import LargeObject
 from lo_storage.storage import DbFileIO, db_file_storage
 
@@ -175,7 +175,7 @@ def test_readinto(new):
     assert buffer == b"abc\0\0"
 
 
-def test_writes_larger_than_a_piece(new):
+def test_writes_of_more_than_one_statement(new):
     data = os.urandom(3_000_001)
     loid = new(data)
     assert content(loid) == data
@@ -440,36 +440,36 @@ class TestRoundTrips:
         assert round_trips == [catalogue.OPEN]
 
     def test_chunks_are_one_statement_a_mib(self, save, round_trips):
-        content = os.urandom(2 * PIECE + 5)
+        content = os.urandom(2 * WRITE_SIZE + 5)
         name = save(content)
         with round_trips, db_file_storage.open(name) as file:
             chunks = list(file.chunks())
         assert b"".join(chunks) == content
-        assert {len(chunk) for chunk in chunks} == {ROW, 5}
-        assert round_trips == [catalogue.OPEN] + 3 * [catalogue.READ]
+        assert {len(chunk) for chunk in chunks} == {ROW_SIZE, 5}
+        assert round_trips == [catalogue.OPEN] + 3 * [catalogue.READ_ROWS]
 
     def test_chunks_of_a_model_s_file(self, documents, save, round_trips):
-        document = documents.objects.create(data=save(b"x" * ROW))
+        document = documents.objects.create(data=save(b"x" * ROW_SIZE))
         with round_trips, document.data as file:
-            assert list(file.chunks()) == [b"x" * ROW]
-        assert round_trips == [catalogue.OPEN, catalogue.READ]
+            assert list(file.chunks()) == [b"x" * ROW_SIZE]
+        assert round_trips == [catalogue.OPEN, catalogue.READ_ROWS]
 
     def test_all_at_once_is_one_statement(self, save, round_trips):
-        content = os.urandom(2 * PIECE + 5)
+        content = os.urandom(2 * WRITE_SIZE + 5)
         name = save(content)
         with round_trips, db_file_storage.open(name) as file:
             assert file.read() == content
-        assert round_trips == [catalogue.OPEN, catalogue.READ]
+        assert round_trips == [catalogue.OPEN, catalogue.READ_ROWS]
 
     def test_small_reads_are_answered_by_what_was_read_ahead(self, save, round_trips):
-        content = os.urandom(ROW + 10)
+        content = os.urandom(ROW_SIZE + 10)
         with DbFileIO(db_file_storage.entry(save(content)).loid) as file, round_trips:
             assert file.read(10) == content[:10]
-            file.seek(ROW - 10)
-            assert file.read(10) == content[ROW - 10 : ROW]
-            assert round_trips == [catalogue.READ]
-            assert file.read(100) == content[ROW:]
-        assert round_trips == 2 * [catalogue.READ]
+            file.seek(ROW_SIZE - 10)
+            assert file.read(10) == content[ROW_SIZE - 10 : ROW_SIZE]
+            assert round_trips == [catalogue.READ_ROWS]
+            assert file.read(100) == content[ROW_SIZE:]
+        assert round_trips == 2 * [catalogue.READ_ROWS]
 
     def test_a_write_through_the_same_handle_is_read(self, save):
         loid = db_file_storage.entry(save(b"0123456789")).loid
@@ -482,11 +482,11 @@ class TestRoundTrips:
 
 
 class TestDjangoSeesALongRead:
-    """It comes in pieces from the connection itself, and is a statement like any other."""
+    """It comes row by row from the connection itself, and is a statement like any other."""
 
     @pytest.fixture
     def file(self, save):
-        with db_file_storage.open(save(bytes(16 * PIECE))) as file:
+        with db_file_storage.open(save(bytes(16 * WRITE_SIZE))) as file:
             yield file
 
     def test_in_the_query_log(self, file):
@@ -503,7 +503,7 @@ class TestDjangoSeesALongRead:
             with pytest.raises(OperationalError, match="statement timeout"):
                 file.read()
             transaction.set_rollback(True)
-        assert len(file.read()) == 16 * PIECE
+        assert len(file.read()) == 16 * WRITE_SIZE
 
     def test_in_a_broken_transaction(self, file):
         with transaction.atomic():

@@ -2,13 +2,14 @@
 
 import os
 from contextlib import nullcontext
+from functools import partial
 
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.transaction import TransactionManagementError
 
 from lo_storage import catalogue, large_objects
-from lo_storage.large_objects import ROW
+from lo_storage.large_objects import ROW_SIZE
 from lo_storage.models import LargeObject
 from lo_storage.storage import DbFileIO, db_file_storage
 
@@ -191,18 +192,19 @@ def test_a_name_is_opened_again_as_a_path_is(loid, other_session):
 
 @pytest.mark.parametrize("is_catalogued", [True, False])
 def test_a_file_that_another_session_shortens_is_read_short(save, other_session, is_catalogued):
-    content = b"0123456789" * ROW
+    content = b"0123456789" * ROW_SIZE
     if is_catalogued:
-        module, loid = catalogue, db_file_storage.entry(save(content)).loid
+        entry = db_file_storage.entry(save(content))
+        loid, cut = entry.loid, partial(catalogue.truncate, created_at=entry.created_at)
     else:
-        module = large_objects
         (loid,) = other_session.execute("select lo_from_bytea(0, %s)", [content]).fetchone()
+        cut = large_objects.truncate
     with DbFileIO(loid) as file, other_session.cursor(binary=True) as cursor:
         assert file.read(4) == b"0123"
-        module.truncate(cursor, loid, ROW + 3)
-        file.seek(ROW)
-        assert file.read(10 * ROW) == content[ROW : ROW + 3]
-        assert (file.tell(), file.read(1), file.readline()) == (ROW + 3, b"", b"")
-        module.truncate(cursor, loid, 0)
+        cut(cursor, loid, size=ROW_SIZE + 3)
+        file.seek(ROW_SIZE)
+        assert file.read(10 * ROW_SIZE) == content[ROW_SIZE : ROW_SIZE + 3]
+        assert (file.tell(), file.read(1), file.readline()) == (ROW_SIZE + 3, b"", b"")
+        cut(cursor, loid, size=0)
         file.seek(0)
         assert file.read() == b"".join(file.chunks()) == b""

@@ -6,7 +6,7 @@ import os
 import pytest
 from django.db import connection
 
-from lo_storage.large_objects import MAX_SIZE, PIECE, ROW
+from lo_storage.large_objects import MAX_SIZE, ROW_SIZE, WRITE_SIZE
 from lo_storage.storage import DbFileIO, db_file_storage
 
 pytestmark = pytest.mark.django_db
@@ -84,7 +84,7 @@ def test_the_storage_tells_its_size_and_gives_the_first_chunk(save, edge):
     with db_file_storage.open(name, "r+b") as file:
         file.truncate(edge + 1)
         assert file.size == db_file_storage.size(name) == edge + 1
-        assert next(file.chunks()) == b"abc" + bytes(ROW - 3)
+        assert next(file.chunks()) == b"abc" + bytes(ROW_SIZE - 3)
 
 
 def test_the_largest_object_that_can_be(loid):
@@ -102,7 +102,7 @@ def test_the_largest_object_that_can_be(loid):
         assert (file.tell(), file.size) == (MAX_SIZE, MAX_SIZE)
 
 
-@pytest.mark.parametrize("length", [ROW - 1, ROW, PIECE + 1, 3 * PIECE])
+@pytest.mark.parametrize("length", [ROW_SIZE - 1, ROW_SIZE, WRITE_SIZE + 1, 3 * WRITE_SIZE])
 def test_a_line_longer_than_any_buffer(save, length):
     long = b"x" * (length - 1) + b"\n"
     loid = db_file_storage.entry(save(b"a\n" + long + b"\n" + long + b"last")).loid

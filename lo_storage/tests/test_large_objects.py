@@ -10,7 +10,7 @@ import pytest
 
 import lo_storage
 from lo_storage import large_objects
-from lo_storage.large_objects import MAX_SIZE, ROW
+from lo_storage.large_objects import MAX_SIZE, ROW_SIZE
 
 
 @pytest.fixture
@@ -80,13 +80,14 @@ def test_the_end_of_a_large_object(cursor):
     assert large_objects.read(cursor, loid, MAX_SIZE - 1, 10) == b"x"
 
 
-def test_long_content_comes_in_pieces_of_one_moment(cursor):
-    content = os.urandom(2 * ROW + 5)
+def test_long_content_comes_in_rows_of_one_moment(cursor):
+    content = os.urandom(2 * ROW_SIZE + 5)
     loid = large_objects.create(cursor, content)
-    pieces = large_objects.read_pieces(cursor, loid, 0)
-    assert [len(piece) for piece in pieces] == [ROW, ROW, 5]
-    assert b"".join(large_objects.read_pieces(cursor, loid, 3, ROW + 7)) == content[3 : ROW + 7]
-    assert b"".join(large_objects.read_pieces(cursor, loid, 3 * ROW)) == b""
+    rows = large_objects.read_rows(cursor, loid, 0)
+    assert [len(row) for row in rows] == [ROW_SIZE, ROW_SIZE, 5]
+    end = ROW_SIZE + 7
+    assert b"".join(large_objects.read_rows(cursor, loid, 3, end)) == content[3:end]
+    assert b"".join(large_objects.read_rows(cursor, loid, 3 * ROW_SIZE)) == b""
 
 
 def test_without_django_the_example_of_the_docstring_runs(other_session):

@@ -35,7 +35,7 @@ from hypothesis.stateful import (
 
 from lo_storage import large_objects
 from lo_storage.files import DbFileIO
-from lo_storage.large_objects import ROW
+from lo_storage.large_objects import ROW_SIZE
 
 SEQUENCES = os.environ.get("LO_STORAGE_SEQUENCES")
 
@@ -55,15 +55,17 @@ long_data = st.builds(
     repeated,
     st.sampled_from([b"\n", b"abc\n", b"\0", b"0123456789"])
     | st.integers(60_000, 70_000).map(lambda length: length * b"x" + b"\n"),
-    st.sampled_from([ROW, 2 * ROW]).flatmap(lambda size: st.integers(size - 2, size + 2)),
+    st.sampled_from([ROW_SIZE, 2 * ROW_SIZE]).flatmap(lambda size: st.integers(size - 2, size + 2)),
 )
+around_a_row = st.integers(ROW_SIZE - 2, ROW_SIZE + 2)
 short_data = st.lists(st.sampled_from([b"\n", b"a", b"bc", b"\r\n", b"\xff\0"])).map(b"".join)
 data = short_data | short_data | short_data | long_data
-sizes = st.one_of(
-    st.none(), st.integers(-2, 12), st.integers(ROW - 2, ROW + 2), st.sampled_from([True, 2**24])
-)
+sizes = st.one_of(st.none(), st.integers(-2, 12), around_a_row, st.sampled_from([True, 2**24]))
 places = st.one_of(
-    st.integers(-12, 12), st.integers(ROW - 3, ROW + 3), st.integers(0, 2**20), st.just(-(2**62))
+    st.integers(-12, 12),
+    st.integers(ROW_SIZE - 3, ROW_SIZE + 3),
+    st.integers(0, 2**20),
+    st.just(-(2**62)),
 )
 
 
@@ -167,7 +169,7 @@ class SideBySide(RuleBasedStateMachine):
                 cursor.execute("select lo_from_bytea(0, %s)", [content])
                 (self.loid,) = cursor.fetchone()
         self.path.write_bytes(content)
-        self.file = DbFileIO(self.loid, mode, at_opening=ROW)
+        self.file = DbFileIO(self.loid, mode, ahead=ROW_SIZE)
         self.open_judge(mode)
 
     def open_judge(self, mode):
@@ -205,7 +207,7 @@ class SideBySide(RuleBasedStateMachine):
             with pytest.raises(io.UnsupportedOperation):
                 self.file.readall()
 
-    @rule(size=st.integers(-1, 12) | st.integers(ROW - 2, ROW + 2))
+    @rule(size=st.integers(-1, 12) | around_a_row)
     def read1(self, size):
         """One of the size -1 may return any part of what follows."""
         data = outcome(lambda file: file.read1(size), self.file)
@@ -214,7 +216,8 @@ class SideBySide(RuleBasedStateMachine):
         assert data == outcome(lambda file: file.read(size), self.judge)
 
     @rule(
-        content=short_data | st.integers(ROW - 2, ROW + 2).map(bytes), kind=st.sampled_from(BUFFERS)
+        content=short_data | around_a_row.map(bytes),
+        kind=st.sampled_from(BUFFERS),
     )
     def readinto(self, content, kind):
         buffers = [kind(bytearray(content)) for _ in range(2)]
@@ -304,7 +307,7 @@ class SideBySide(RuleBasedStateMachine):
         name, *values = wrong
         self.both(methodcaller(name, *values))
 
-    @rule(steps=buffered_steps, size=st.sampled_from([1, 7, 8192, ROW + 1]))
+    @rule(steps=buffered_steps, size=st.sampled_from([1, 7, 8192, ROW_SIZE + 1]))
     @precondition(lambda self: not self.judge.closed)
     def go_through_a_buffer(self, steps, size):
         kind = io.BufferedRandom

@@ -7,8 +7,8 @@ from asgiref.sync import async_to_sync
 from django.test import AsyncClient, Client
 from django.urls import path
 
-from lo_storage.headers import etag
 from lo_storage.models import LargeObject
+from lo_storage.serving.headers import etag
 from lo_storage.views import adb_serve, db_serve
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +51,7 @@ async def asgi(address, method="get", **headers):
     content = response.streaming_content
     if not hasattr(content, "__aiter__"):  # The client has removed what is not to be sent.
         return response, b"".join(content)
-    return response, b"".join([piece async for piece in content])
+    return response, b"".join([row async for row in content])
 
 
 @pytest.fixture(params=[(wsgi, "/sync/"), (asgi, "/sync/"), (asgi, "/async/")])

@@ -2,7 +2,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
-from lo_storage.large_objects import PIECE
+from lo_storage import catalogue, large_objects
+from lo_storage.large_objects import WRITE_SIZE
 from lo_storage.storage import db_file_storage
 
 panels = pytest.importorskip("lo_storage.panels", reason="a project may have no debug toolbar")
@@ -55,17 +56,17 @@ def test_it_shows_each_operation_with_object_bytes_and_round_trips(panel, save):
 
 
 def test_it_counts_the_round_trips_of_one_operation_together(panel, save):
-    name = save(bytes(3 * PIECE))
+    name = save(bytes(3 * WRITE_SIZE))
     loid = name.partition(".")[0]
     with db_file_storage.open(name) as file:
-        assert len(file.read()) == 3 * PIECE
-        assert sum(map(len, file.chunks())) == 3 * PIECE
+        assert len(file.read()) == 3 * WRITE_SIZE
+        assert sum(map(len, file.chunks())) == 3 * WRITE_SIZE
     assert operations(panel) == [
-        ("create", name, PIECE, 0, 1),
-        ("write", loid, 2 * PIECE, 0, 2),
+        ("create", name, WRITE_SIZE, 0, 1),
+        ("write", loid, 2 * WRITE_SIZE, 0, 2),
         ("complete", loid, 0, 0, 1),
         ("open", loid, 0, 0, 1),
-        ("read", loid, 0, 6 * PIECE, 5),
+        ("read", loid, 0, 6 * WRITE_SIZE, 5),
     ]
 
 
@@ -83,3 +84,13 @@ def test_without_instrumentation_it_shows_nothing(panel, save):
     assert operations(panel) == []
     assert panel.nav_subtitle == "0 round trips in 0.0 ms"
     assert panel.content == "<p>This request used no large object.</p>"
+
+
+def test_it_knows_each_statement_of_the_library():
+    statements = {
+        text
+        for module in (catalogue, large_objects)
+        for name, text in vars(module).items()
+        if name.isupper() and isinstance(text, str) and " " in text
+    }
+    assert statements == set(panels.OPERATIONS)

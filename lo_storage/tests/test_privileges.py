@@ -6,11 +6,11 @@ import pytest
 from django.db import connection, transaction
 
 from lo_storage import catalogue, large_objects
-from lo_storage.management.commands.lo_adopt import adopt
 from lo_storage.models import LargeObject
 from lo_storage.storage import DbFileIO, db_file_storage
+from lo_storage.upkeep.adoption import adopt
 
-from .test_databases import administrator
+from .databases import administrator
 
 pytestmark = pytest.mark.django_db
 
@@ -67,7 +67,7 @@ def test_no_privilege_is_refused_and_leaves_the_transaction_usable(
     before = large_objects(), list(LargeObject.objects.values())
     become_guest(loid)
     with pytest.raises(PermissionError, match=f"permission denied for large object {loid}") as info:
-        DbFileIO(loid, mode, at_opening=100)
+        DbFileIO(loid, mode, ahead=100)
     assert info.value.errno == errno.EACCES
     assert (large_objects(), list(LargeObject.objects.values())) == before
 
@@ -84,7 +84,7 @@ def test_the_storage_refuses_as_the_file_does(save, become_guest):
 @pytest.mark.parametrize("to", [None, "public"])
 def test_who_may_only_read_is_refused_to_write(loid, become_guest, to):
     become_guest(loid, "select", to)
-    with DbFileIO(loid, at_opening=100) as file:
+    with DbFileIO(loid, ahead=100) as file:
         assert file.read() == b"content"
     for mode in WRITING:
         with pytest.raises(PermissionError, match="permission denied for large object"):
@@ -105,7 +105,7 @@ def test_an_object_of_another_role_costs_three_more_round_trips(loid, become_gue
     with round_trips:
         DbFileIO(loid).close()
     first, begin, tried, end = round_trips
-    assert (first, tried) == (catalogue.OPEN, large_objects.TRY)
+    assert (first, tried) == (catalogue.OPEN, large_objects.TRY_TO_OPEN)
     assert begin.startswith("SAVEPOINT")
     assert end.startswith("RELEASE SAVEPOINT")
 

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.http import FileResponse
 
 from lo_storage import catalogue
-from lo_storage.large_objects import ROW
+from lo_storage.large_objects import ROW_SIZE
 from lo_storage.storage import DbFileIO, db_file_storage
 
 pytestmark = pytest.mark.django_db
@@ -78,13 +78,13 @@ class TestIo:
             assert file.read() == "april\n"
 
     def test_a_buffered_reader(self):
-        data = os.urandom(ROW + 1_000)
+        data = os.urandom(ROW_SIZE + 1_000)
         with stored(data) as file, io.BufferedReader(file.file, 4_096) as reader:
             assert reader.peek(10)[:10] == data[:10]
             assert reader.read(5_000) == data[:5_000]
             assert reader.read1(100)[:100] == data[5_000:5_100]
-            reader.seek(ROW - 10)
-            assert reader.read() == data[ROW - 10 :]
+            reader.seek(ROW_SIZE - 10)
+            assert reader.read() == data[ROW_SIZE - 10 :]
 
     def test_a_buffered_writer_sends_when_it_is_full_and_when_it_is_flushed(self, new, round_trips):
         with new() as file, io.BufferedWriter(file, buffer_size=100) as writer, round_trips:
@@ -181,7 +181,7 @@ class TestTheStandardLibrary:
                 assert text.read() == "märz\n" * 1_000
 
     def test_copyfileobj_in_and_out(self, new, tmp_path):
-        data = os.urandom(ROW * 2 + 3)
+        data = os.urandom(ROW_SIZE * 2 + 3)
         path = tmp_path / "a.bin"
         path.write_bytes(data)
         with path.open("rb") as disk, new() as file:
@@ -191,13 +191,13 @@ class TestTheStandardLibrary:
         assert (tmp_path / "b.bin").read_bytes() == data
 
     def test_from_one_large_object_into_another(self, new):
-        data = os.urandom(ROW + 3)
+        data = os.urandom(ROW_SIZE + 3)
         with stored(data) as source, new() as file:
             shutil.copyfileobj(source, file)
         assert content(file) == data
 
     def test_a_digest(self):
-        data = os.urandom(ROW + 3)
+        data = os.urandom(ROW_SIZE + 3)
         with stored(data) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         assert digest == db_file_storage.entry(file.name).sha256
@@ -263,7 +263,7 @@ def test_pillow(new):
         assert (picture.format, picture.size) == ("JPEG", (30, 20))
 
 
-@pytest.mark.parametrize(("attached", "statements"), [(180_000, 5), (ROW, 20)])
+@pytest.mark.parametrize(("attached", "statements"), [(180_000, 5), (ROW_SIZE, 20)])
 def test_pypdf(new, round_trips, attached, statements):
     pypdf = pytest.importorskip("pypdf", reason="the project may have no pypdf")
     data = os.urandom(attached)

@@ -6,11 +6,11 @@ from typing import Any
 from django.core import checks
 from django.db import connections, router
 
-from .columns import file_columns
-from .database import db_for_read, db_for_write, is_supported
+from ..database import db_for_read, db_for_write, is_supported
+from ..upkeep.columns import file_columns
 
-# How many objects one transaction may lock at once, and whether there are more files than that.
-# (PostgreSQL, "Lock Management": what max_locks_per_transaction is a factor of.)
+# How many objects one transaction may lock at once (PostgreSQL, "Lock Management"), if there are
+# more files in the catalogue than that; else no row.
 MORE_FILES_THAN_LOCKS = """
     with room(locks) as (
         select current_setting('max_locks_per_transaction')::int

@@ -9,9 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lo_storage.catalogue import Entry
-from lo_storage.headers import describe, etag
-from lo_storage.ranges import MAX_RANGES
-from lo_storage.serving import answer
+from lo_storage.serving.answers import answer
+from lo_storage.serving.headers import describe, etag
+from lo_storage.serving.ranges import MAX_RANGES
 
 MOMENT = datetime(2026, 3, 2, 12, 30, 5, 123456, tzinfo=UTC)
 # Positions and sizes are drawn in units, so that parts are longer than what stands around them.

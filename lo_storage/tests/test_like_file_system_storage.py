@@ -59,14 +59,14 @@ class OnlyReads:
 
 
 class Yields(File):
-    """As a generated report: pieces come, and nobody knows how many."""
+    """As a generated report: chunks come, and nobody knows how many."""
 
-    def __init__(self, *pieces):
+    def __init__(self, *chunks):
         super().__init__(io.BytesIO())
-        self.pieces = pieces
+        self.chunks_given = chunks
 
     def chunks(self, chunk_size=None):
-        yield from self.pieces
+        yield from self.chunks_given
 
 
 def temporary(data):
@@ -108,10 +108,10 @@ def test_whatever_is_a_file_is_saved(storage, tmp_path, content):
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 * 1024, MiB, MiB + 1, 3 * MiB + 5])
-@pytest.mark.parametrize("piece", [7 * 1024, MiB, 5 * MiB])
-def test_pieces_of_any_size_are_saved(storage, size, piece):
+@pytest.mark.parametrize("chunk", [7 * 1024, MiB, 5 * MiB])
+def test_chunks_of_any_size_are_saved(storage, size, chunk):
     data = os.urandom(size)
-    content = Yields(*(data[start : start + piece] for start in range(0, size, piece)))
+    content = Yields(*(data[start : start + chunk] for start in range(0, size, chunk)))
     assert read(storage, storage.save("x.bin", content)) == data
 
 

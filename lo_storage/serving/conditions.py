@@ -1,8 +1,11 @@
 """Preconditions of HTTP (RFC 9110, section 13), for GET and HEAD, as pure functions.
 
-Django's `get_conditional_response()` differs in three points: it takes a malformed If-Match or
-If-None-Match for none, and then heeds the date beside it that sections 13.1.3 and 13.1.4 say to
-ignore; it ignores the date 0; and it does not know If-Range.
+Django's `get_conditional_response()` differs in three points:
+
+- It takes a malformed If-Match or If-None-Match for none, and then heeds the date beside it, which
+  sections 13.1.3 and 13.1.4 say to ignore.
+- It ignores the date 0.
+- It does not know If-Range.
 """
 
 from collections.abc import Mapping
@@ -11,10 +14,13 @@ from django.utils.http import parse_etags, parse_http_date_safe
 
 
 def unmet(headers: Mapping[str, str], etag: str, modified: int) -> int | None:
-    """Return the status, 412 or 304, where a condition is not met, in the order of section 13.2.2.
+    """Return 412 or 304 for the first condition that is not met (section 13.2.2), or else None.
 
-    Arguments: the headers of the request, by names of any case; the strong validator; the time of
-    the last change, in seconds since 1970.
+    Arguments:
+
+    - `headers`: of the request, by names of any case.
+    - `etag`: the strong validator.
+    - `modified`: the time of the last change, in seconds since 1970.
     """
     if "If-Match" in headers:
         if not _lists(headers["If-Match"], etag):
@@ -32,7 +38,11 @@ def unmet(headers: Mapping[str, str], etag: str, modified: int) -> int | None:
 def is_current(if_range: str | None, etag: str, modified: int | None) -> bool:
     """Whether an If-Range header holds, or there is none (section 13.1.5).
 
-    Arguments: `modified` as in `unmet`, or None where it is no strong validator (section 8.8.2.2).
+    Arguments:
+
+    - `if_range`: the header's value, or None.
+    - `etag`: the strong validator.
+    - `modified`: as in `unmet`, or None where it is no strong validator (section 8.8.2.2).
     """
     if if_range is None:
         return True
@@ -47,7 +57,7 @@ def _lists(header: str, *tags: str) -> bool:
 
 
 def _date(headers: Mapping[str, str], name: str, default: int) -> int:
-    """Return the time that a header names, or the default where it names none."""
+    """Return the time in a header, or the default where there is none."""
     if name not in headers:
         return default
     date = parse_http_date_safe(headers[name])

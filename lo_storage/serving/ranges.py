@@ -2,15 +2,15 @@
 
 import re
 
-# Of more, a header is ignored, and the whole content sent: each range costs a round trip.
+# A header of more ranges is ignored, and the whole content sent: each range costs a round trip.
 MAX_RANGES = 50
 
-# Not \d: that also matches digits of other scripts, which int() takes for numbers.
+# "\d" would match digits of other scripts, too, and int() would read them.
 _SPEC = re.compile(r"([0-9]+)-([0-9]+)?|-([0-9]+)")
 
 
 class RangeNotSatisfiable(Exception):
-    """No byte of a content of `size` bytes is in the ranges."""
+    """The ranges have no byte of the content, which has `size` bytes."""
 
     def __init__(self, size: int) -> None:
         super().__init__(f"no byte of the ranges is in the content's {size}")
@@ -20,12 +20,15 @@ class RangeNotSatisfiable(Exception):
 def parse(header: str, size: int) -> list[tuple[int, int]] | None:
     """Return the ranges that a Range header asks for, as pairs (start, end) without the end.
 
-    Arguments: the header's value, and the size of the content in bytes.
+    Arguments:
 
-    Returns None where the header is to be ignored and the whole content sent: another unit, a
-    malformed header, or more than `MAX_RANGES` ranges (section 14.2). Ranges that overlap or touch
-    are one, in the place of the first of them (section 15.3.7.2), so that no byte is sent twice.
-    Raises `RangeNotSatisfiable` (section 15.5.17).
+    - `header`: the header's value.
+    - `size`: of the content, in bytes.
+
+    None stands for a header that is ignored, so that the whole content is sent: of another unit,
+    malformed, or with more than `MAX_RANGES` ranges (section 14.2). Ranges that overlap or touch
+    become one, in the place of the first of them (section 15.3.7.2): no byte is sent twice. Raises
+    `RangeNotSatisfiable` (section 15.5.17).
     """
     unit, _, listed = header.partition("=")
     # A list may have empty elements: section 5.6.1.2.
@@ -41,7 +44,7 @@ def parse(header: str, size: int) -> list[tuple[int, int]] | None:
         if suffix is not None:
             length = _number(suffix)
             if length and not size:
-                return None  # Satisfiable (section 14.1.2), but no Content-Range can say so.
+                return None  # It is satisfiable (section 14.1.2), but no Content-Range can say so.
             start, end = max(size - length, 0), size
         else:
             start, end = _number(first), size
@@ -57,7 +60,7 @@ def parse(header: str, size: int) -> list[tuple[int, int]] | None:
 
 
 def _add(ranges: list[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
-    """Return the ranges with one more, which takes the place of the first that it touches."""
+    """Return the ranges with one more, merged into the first of those that it touches."""
     touched = [pair for pair in ranges if pair[0] <= end and start <= pair[1]]
     if not touched:
         return [*ranges, (start, end)]
@@ -70,6 +73,6 @@ def _add(ranges: list[tuple[int, int]], start: int, end: int) -> list[tuple[int,
 
 
 def _number(digits: str) -> int:
-    # Legal, but refused by int(): thousands of digits. No content has a byte of that number.
+    # int() refuses thousands of digits, which are legal here. No content has a byte of that number.
     digits = digits.lstrip("0")
     return int(digits or "0") if len(digits) <= 1_000 else 10**1_000

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from lo_storage.catalogue import Entry
-from lo_storage.headers import SHOWN, describe
+from lo_storage.serving.headers import SHOWN, describe
 
 
 def an_entry(name, original_name="", sha256=None):

@@ -5,70 +5,24 @@ import secrets
 from contextlib import ExitStack, contextmanager, suppress
 from types import SimpleNamespace
 
-import psycopg
 import pytest
 from asgiref.sync import async_to_sync
-from django.apps import apps
 from django.core.files.base import ContentFile
 from django.core.management import call_command
-from django.db import IntegrityError, connection, connections, transaction
+from django.db import IntegrityError, connections, transaction
 from django.test import AsyncRequestFactory, RequestFactory
 from psycopg import sql
 
-from lo_storage import columns
 from lo_storage.models import LargeObject
 from lo_storage.storage import DbFileIO, DbFileStorage, db_file_storage
+from lo_storage.upkeep import columns
 from lo_storage.views import adb_serve, db_serve
 
+from .commands import run
+from .databases import added_alias, administrator, another_database, numbers
 from .models import Attachment, Document
-from .test_commands import run
 
 MiB = 1024 * 1024
-
-
-def numbers(alias):
-    """The large objects that a database holds."""
-    with connections[alias].cursor() as cursor:
-        cursor.execute("select oid::bigint from pg_largeobject_metadata")
-        return {loid for (loid,) in cursor.fetchall()}
-
-
-@contextmanager
-def added_alias(alias, **settings):
-    """An alias that is not in the settings: Django's tests let it connect."""
-    connections[alias] = added = connection.copy(alias)
-    options = added.settings_dict["OPTIONS"] | settings.pop("OPTIONS", {})
-    added.settings_dict |= {"CONN_MAX_AGE": 0, "OPTIONS": options, **settings}
-    try:
-        yield alias
-    finally:
-        added.close()
-        added.close_pool()
-        del connections[alias]
-
-
-@contextmanager
-def another_database():
-    """The NAME of a database that is empty, and goes with the test."""
-    name = f"{connection.settings_dict['NAME']}_other"
-    quoted = connection.ops.quote_name(name)
-    with connection._nodb_cursor() as cursor:
-        cursor.execute(f"create database {quoted} template template0")
-    try:
-        yield {"NAME": name}
-    finally:
-        # A session of the superuser may still be ending, and nobody else may end it.
-        with administrator("postgres") as session:
-            session.execute(f"drop database {quoted} with (force)")
-
-
-def administrator(name):
-    """A session in a database, of a role that may create roles: the superuser, or else our own."""
-    known = connection.get_connection_params()
-    known = {key: known[key] for key in ("user", "password", "host", "port") if key in known}
-    with suppress(psycopg.OperationalError):
-        return psycopg.connect(**known | {"user": "postgres"}, dbname=name, autocommit=True)
-    return psycopg.connect(**known, dbname=name, autocommit=True)
 
 
 @contextmanager
@@ -275,7 +229,7 @@ def test_reading_in_one_database_and_writing_in_the_other(alias, settings, caplo
 
 
 @pytest.mark.parametrize("alias", ["another database"], indirect=True)
-def test_each_piece_is_read_where_the_file_was_found(alias, settings):
+def test_each_mib_is_read_where_the_file_was_found(alias, settings):
     settings.PG_LO_STORAGE_DB_FOR_READ = "default"
     data = b"x" * 2 * MiB + b"y"
     name = db_file_storage.save("a.txt", content(data))
@@ -284,7 +238,7 @@ def test_each_piece_is_read_where_the_file_was_found(alias, settings):
     @async_to_sync
     async def served_by_asgi():
         response = await adb_serve(AsyncRequestFactory().get("/"), name)
-        return b"".join([piece async for piece in response])
+        return b"".join([row async for row in response])
 
     assert served_by_asgi() == data
 
@@ -315,20 +269,3 @@ def test_the_log_never_holds_the_content(alias, caplog):
     assert "lo_put" in logged
     assert "secret" not in logged
     assert b"secret".hex() not in logged
-
-
-def test_where_migrations_are_off(transactional_db, settings):
-    """As by pytest's --nomigrations: the database enforces all the same, after a second run too."""
-    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "lo_storage.tests"]
-    settings.MIGRATION_MODULES = {app.label: None for app in apps.get_app_configs()}
-    with another_database() as database, added_alias("other", **database) as alias:
-        settings.PG_LO_STORAGE_DB_FOR_READ = settings.PG_LO_STORAGE_DB_FOR_WRITE = alias
-        for _ in range(2):
-            call_command("migrate", run_syncdb=True, database=alias, verbosity=0)
-        documents = Document.objects.using(alias)
-        documents.create(data=content())
-        with pytest.raises(IntegrityError):
-            documents.create(data="4294967295.txt")
-        assert len(numbers(alias)) == 1
-        documents.update(data=None)
-        assert numbers(alias) == set()

@@ -1,6 +1,6 @@
 import pytest
 
-from lo_storage.ranges import MAX_RANGES, RangeNotSatisfiable, parse
+from lo_storage.serving.ranges import MAX_RANGES, RangeNotSatisfiable, parse
 
 
 @pytest.mark.parametrize(

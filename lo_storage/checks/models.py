@@ -1,7 +1,4 @@
-"""System checks of models: what a newcomer gets wrong, found before a file is at stake.
-
-E001, that the app is not installed, is a check of the fields: these here would not be registered.
-"""
+"""System checks of models: their file columns, references and addresses."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,11 +11,11 @@ from django.db import connections
 from django.urls import Resolver404, get_script_prefix, resolve
 from django.views.static import serve
 
-from .columns import columns_elsewhere, file_columns
-from .constraints import LargeObjectReference
-from .fields import DbFileField, DbImageField
-from .names import MAX_LENGTH
-from .storage import DbFileStorage
+from ..constraints import LargeObjectReference
+from ..fields import DbFileField, DbImageField
+from ..names import MAX_LENGTH
+from ..storage import DbFileStorage
+from ..upkeep.columns import columns_elsewhere, file_columns
 
 
 @checks.register(checks.Tags.models)

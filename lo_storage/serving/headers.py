@@ -1,7 +1,7 @@
 """The headers that describe a file.
 
-What was uploaded is taken for hostile. The content type comes from the stored name and never from
-the content; only types that cannot run are shown in the browser, the others are saved to disk.
+Whatever was uploaded is taken for hostile. Its content type comes from the stored name, and never
+from the content. Types that cannot run are shown in the browser; all others are saved to disk.
 """
 
 import re
@@ -11,10 +11,13 @@ from email.utils import format_datetime
 from unicodedata import combining, normalize
 from urllib.parse import quote
 
-from .catalogue import Entry
+from ..catalogue import Entry
 
-# By the last suffix, so that a compressed file is what it is, and no Content-Encoding. Neither HTML
-# nor SVG nor XML: each of these can carry a script. Not `mimetypes`: it reads the machine's tables.
+__all__ = ["CACHE_CONTROL", "SHOWN", "describe"]
+
+# HTML, SVG and XML are not among them: each can carry a script. The last suffix alone decides, so
+# that "a.pdf.gz" is no PDF with a Content-Encoding. `mimetypes` would read the machine's tables.
+#: The types that are shown in the browser, by the last suffix: ".pdf" is "application/pdf".
 SHOWN = {
     **dict.fromkeys([".txt", ".text", ".log"], "text/plain; charset=utf-8"),
     ".pdf": "application/pdf",
@@ -42,16 +45,16 @@ SHOWN = {
     ".webm": "video/webm",
 }
 
-# A cache may keep it, for one user, and asks each time whether it still holds.
+#: "private, no-cache": a cache may keep a file for one user, and asks each time if it still holds.
 CACHE_CONTROL = "private, no-cache"
 
-# No script runs, and nothing else is loaded, also where a browser takes the content for a page.
+# No script runs and nothing else is loaded, even where a browser takes the content for a page.
 POLICY = "default-src 'none'; frame-ancestors 'self'; sandbox"
-# Around audio and video a browser makes a page of its own, which asks for the file once more, as
-# what is of this site; still without script.
+# A browser puts audio and video into a page of its own, which loads the file again. That page is of
+# this site, and has no script either.
 MEDIA_POLICY = f"{POLICY} allow-same-origin; media-src 'self'"
 
-# Neither a control character, nor what RFC 6266, appendix D, advises against, nor a path.
+# Control characters, what RFC 6266, appendix D, advises against, and what separates a path.
 _NOT_PLAIN = re.compile(r'[^ -~]|["%/\\]')
 
 
@@ -63,9 +66,13 @@ def describe(
 ) -> dict[str, str]:
     """Return the headers that describe a file, whatever part of it is sent.
 
-    Arguments: `as_attachment`, whether the browser is told to save the file (None: unless its type
-    cannot run); what can run is always saved. `download_name`, the name that it is saved under
-    (None: the original name). `cache_control`, who may keep it and for how long.
+    Arguments:
+
+    - `entry`: the file.
+    - `as_attachment`: whether the browser is told to save it (None: unless its type cannot run). A
+      type that can run is always saved.
+    - `download_name`: the name that it is saved under (None: the original name).
+    - `cache_control`: who may keep it, and for how long.
     """
     shown = SHOWN.get("." + entry.name.rpartition(".")[2].lower())
     is_media = shown is not None and shown.startswith(("audio/", "video/"))
@@ -73,7 +80,7 @@ def describe(
     if entry.sha256 is not None:  # RFC 9530, section 3.
         sha256 = b64encode(bytes.fromhex(entry.sha256)).decode()
         digest = {"Repr-Digest": f"sha-256=:{sha256}:"}
-    # By this clock: what the database has may lie ahead of it (RFC 9110, section 8.8.2.1).
+    # The database's clock may be ahead of this one: RFC 9110, section 8.8.2.1.
     modified = min(entry.modified_at, datetime.now(UTC)).astimezone(UTC)
     return {
         "Content-Type": shown or "application/octet-stream",
@@ -93,14 +100,14 @@ def describe(
 
 
 def without_content(described: dict[str, str]) -> dict[str, str]:
-    """Return the headers of a refusal: it has no content, and speaks of the file all the same."""
+    """Return the headers of a refusal, which speaks of the file and does not have its content."""
     of_content = {"Content-Type", "Content-Disposition", "Repr-Digest"}
     return {name: value for name, value in described.items() if name not in of_content}
 
 
 def etag(entry: Entry) -> str:
     """Return the strong validator, which survives dump and restore (RFC 9110, section 8.8.3)."""
-    # After a restore into a new cluster a number may be given again, but not at the same time.
+    # A cluster that a dump was restored into may give a number again, but not at the same time.
     modified = entry.modified_at.astimezone(UTC).strftime("%Y%m%d%H%M%S%f")
     return f'"{entry.loid}-{entry.version}-{modified}"'
 
@@ -108,8 +115,8 @@ def etag(entry: Entry) -> str:
 def _disposition(kind: str, filename: str) -> str:
     """Return the Content-Disposition header (RFC 6266; other names as in RFC 8187).
 
-    Beside `filename*` stands, first, as RFC 6266, appendix D, advises, a `filename` like it in
-    ASCII: curl's -J knows no other, and would take the last part of the address.
+    A `filename` in ASCII stands before `filename*`, as RFC 6266, appendix D, advises. curl's -J
+    knows no other, and would take the last part of the address.
     """
     letters = "".join(c for c in normalize("NFKD", filename) if not combining(c))
     plain = f'{kind}; filename="{_NOT_PLAIN.sub("_", letters)}"'

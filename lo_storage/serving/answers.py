@@ -1,0 +1,119 @@
+"""The answer to a request for a file, as a value: status, headers, and which bytes to send."""
+
+import logging
+import secrets
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from django.utils.http import parse_http_date
+
+from ..catalogue import Entry
+from . import conditions, ranges
+from .headers import without_content
+
+# It names a file by its number: original name and suffixes are the user's words.
+logger = logging.getLogger("lo_storage")
+
+# What a statement costs, in bytes of content that take as long to send: measured.
+STATEMENT_COST = 64 * 1024
+
+# Bytes to send as they are, or (start, end) of the content, without the end.
+Segment = bytes | tuple[int, int]
+
+
+class ContentMissing(Exception):
+    """The catalogue has the file, and its large object is missing, or shorter than its size.
+
+    It is no `OSError`: gunicorn takes one for a client that went away, and answers nothing.
+    """
+
+
+class Answer(NamedTuple):
+    """Status, headers, and the segments of the body."""
+
+    status: int
+    headers: dict[str, str]
+    segments: list[Segment]
+
+
+def answer(
+    method: str | None, asked: Mapping[str, str], entry: Entry, described: dict[str, str]
+) -> Answer:
+    """Return the answer to a GET or HEAD.
+
+    Arguments:
+
+    - `method`: of the request.
+    - `asked`: the headers of the request, by names of any case.
+    - `entry`: the file.
+    - `described`: the headers that describe the file (`headers.describe`).
+
+    Raises `ContentMissing`.
+    """
+    if entry.content is not None:
+        check_length(entry, len(entry.content), entry.size)
+    etag, modified = described["ETag"], parse_http_date(described["Last-Modified"])
+    empty = {**without_content(described), "Content-Length": "0"}
+    match conditions.unmet(asked, etag, modified):
+        case 304:
+            # With all headers, by which a cache brings its own up to date: RFC 9111, section 3.2.
+            return Answer(304, described, [])
+        case 412:
+            return Answer(412, empty, [])
+    whole = Answer(200, {**described, "Content-Length": str(entry.size)}, [(0, entry.size)])
+    if method == "HEAD":  # Ranges are defined for GET alone: RFC 9110, section 14.2.
+        return whole._replace(segments=[])
+    # After a second version the date is no strong validator: both may be of one second (8.8.2.2).
+    strong = modified if entry.version == 1 else None
+    if not conditions.is_current(asked.get("If-Range"), etag, strong):
+        return whole
+    try:
+        spans = ranges.parse(asked.get("Range", ""), entry.size)
+    except ranges.RangeNotSatisfiable:
+        return Answer(416, {**empty, "Content-Range": f"bytes */{entry.size}"}, [])
+    if spans is None:
+        return whole
+    partial = _partial(described, entry.size, spans)
+    # Several ranges that cost more than the whole file are ignored: sections 14.2 and 17.15.
+    statements = len(spans) if entry.content is None else 0
+    cost = int(partial.headers["Content-Length"]) + statements * STATEMENT_COST
+    return partial if len(spans) == 1 or cost <= entry.size else whole
+
+
+def _partial(described: dict[str, str], size: int, spans: list[tuple[int, int]]) -> Answer:
+    """Return the answer that has one part of the content, or several (section 15.3.7)."""
+    content_ranges = [f"bytes {start}-{end - 1}/{size}" for start, end in spans]
+    if len(spans) == 1:
+        (start, end), (content_range,) = spans[0], content_ranges
+        more = {"Content-Length": str(end - start), "Content-Range": content_range}
+        return Answer(206, {**described, **more}, [(start, end)])
+    boundary = secrets.token_hex(16)  # No content has it by chance, and nobody can guess it.
+    content_type = described["Content-Type"]
+    segments: list[Segment] = []
+    for span, content_range in zip(spans, content_ranges, strict=True):
+        # Before the first boundary, too, a line may end: section 14.6.
+        head = (
+            f"\r\n--{boundary}\r\n"
+            f"Content-Type: {content_type}\r\nContent-Range: {content_range}\r\n\r\n"
+        )
+        segments += [head.encode(), span]
+    segments.append(f"\r\n--{boundary}--\r\n".encode())
+    length = sum(len(s) if isinstance(s, bytes) else s[1] - s[0] for s in segments)
+    more = {
+        "Content-Type": f"multipart/byteranges; boundary={boundary}",
+        "Content-Length": str(length),
+    }
+    return Answer(206, {**described, **more}, segments)
+
+
+def check_length(entry: Entry, length: int, expected: int) -> None:
+    """Raise `ContentMissing` where a read gave fewer bytes than the catalogue has."""
+    if length != expected:
+        raise missing(entry)
+
+
+def missing(entry: Entry) -> ContentMissing:
+    """Log that the large object is not what the catalogue says; return the exception to raise."""
+    message = f"large object {entry.loid} is in the catalogue, and is missing or too short"
+    logger.error("%s", message)
+    return ContentMissing(message)

@@ -1,0 +1,147 @@
+"""The content of an answer, as it is sent: one statement for each MiB, and no connection between.
+
+A reader may be slow, and databases have few connections. So none is held while a reader is waited
+for, under WSGI and under ASGI.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import connections
+
+from .. import catalogue
+from ..catalogue import Entry
+from ..database import retry_on_recovery_conflict
+from .answers import Segment, check_length, logger, missing
+
+# What one row holds. Measured: for rows below 128 KiB glibc keeps the memory in which PostgreSQL
+# builds them. The last MiB of a file takes less than half the processor time of rows of 512 KiB.
+SEND_ROW_SIZE = 124 * 1024
+
+# What one statement reads, and a slow reader keeps in memory: a MiB, and a bit.
+SEND_SIZE = 9 * SEND_ROW_SIZE
+
+# Seconds in which a fast reader comes back. Measured: to connect again takes 3 ms.
+PATIENCE = 0.1
+
+
+class ContentChanged(ConnectionError):
+    """The file was overwritten or deleted in the middle of a download, which is cut by this.
+
+    A client then resumes with If-Range and gets a whole new file, never a mixture of two.
+    """
+
+
+def stream(alias: str, entry: Entry, segments: list[Segment]) -> Iterator[bytes]:
+    """Yield the bytes of an answer, for WSGI.
+
+    Arguments:
+
+    - `alias`: the database that has the file.
+    - `entry`: the file; where its `content` was read with it, nothing is read again.
+    - `segments`: those of the answer.
+
+    Each MiB is one statement, in no transaction. While the caller has a row, a connection of a pool
+    is back in the pool. Raises `ContentChanged` when the file is no longer the version of `entry`,
+    and `ContentMissing`.
+    """
+    if entry.content is not None:
+        _release(of_pools=True)
+    for step in _steps(entry, segments):
+        yield from [step] if isinstance(step, bytes) else _read(alias, entry, *step)
+
+
+async def astream(alias: str, entry: Entry, segments: list[Segment]) -> AsyncIterator[bytes]:
+    """As `stream()`, for ASGI, where a plain generator would be read whole before it is sent.
+
+    Each request has a thread and connections of its own there. Outside of a pool they are closed
+    when the reader keeps a row waiting, and with the request, whatever CONN_MAX_AGE is.
+    """
+    # Nothing may be awaited after the last row. The client that has it may send its next request at
+    # once, uvicorn would begin that one in this context, and Django would then end it.
+    try:
+        for step in _steps(entry, segments):
+            rows = [step] if isinstance(step, bytes) else await _aread(alias, entry, *step)
+            closing = asyncio.create_task(_close_after(PATIENCE, asyncio.current_task()))
+            try:
+                for row in rows:
+                    yield row
+            finally:
+                closing.cancel()
+                del rows  # before the next ones come
+    except Exception:  # After an exception Django would not close the connections.
+        await _arelease()
+        raise
+
+
+def end_with_request() -> None:
+    """Let Django close this thread's connections with the request, whatever CONN_MAX_AGE is."""
+    for connection in connections.all(initialized_only=True):
+        connection.close_at = 0
+
+
+def _steps(entry: Entry, segments: list[Segment]) -> Iterator[Segment]:
+    """Yield the segments, those of the content cut into what one statement reads."""
+    for segment in segments:
+        if isinstance(segment, bytes):
+            yield segment
+            continue
+        start, end = segment
+        if entry.content is not None:
+            yield entry.content[start:end]
+        else:
+            for position in range(start, end, SEND_SIZE):
+                yield position, min(position + SEND_SIZE, end)
+
+
+def _read(alias: str, entry: Entry, start: int, end: int) -> list[bytes]:
+    try:
+        *version, rows = retry_on_recovery_conflict(
+            alias, lambda c: catalogue.read_version(c, entry.loid, start, end, SEND_ROW_SIZE)
+        )
+    except FileNotFoundError as error:
+        find = partial(catalogue.find, name=entry.name)
+        if retry_on_recovery_conflict(alias, find) is not None:
+            raise missing(entry) from error
+        raise _changed(entry, "deleted") from error
+    finally:
+        _release(of_pools=True)
+    if version != [entry.version, entry.modified_at]:
+        raise _changed(entry, "overwritten")
+    check_length(entry, sum(map(len, rows)), end - start)
+    return rows
+
+
+@sync_to_async
+def _aread(alias: str, entry: Entry, start: int, end: int) -> list[bytes]:
+    try:
+        return _read(alias, entry, start, end)
+    finally:
+        end_with_request()
+
+
+def _release(*, of_pools: bool = False) -> None:
+    """Close this thread's connections that are in no transaction, or only those of pools."""
+    connection: Any
+    for connection in connections.all(initialized_only=True):
+        if connection.autocommit and (not of_pools or getattr(connection, "pool", None)):
+            connection.close()
+
+
+_arelease = sync_to_async(_release)
+
+
+async def _close_after(seconds: float, sender: asyncio.Task[Any] | None) -> None:
+    await asyncio.sleep(seconds)
+    # Once the request has ended nothing is open, and for its thread asgiref would start another.
+    if sender and not sender.done():
+        await _arelease()
+
+
+def _changed(entry: Entry, how: str) -> ContentChanged:
+    message = f"large object {entry.loid} was {how} while it was sent"
+    logger.warning("Download cut: %s", message)
+    return ContentChanged(message)

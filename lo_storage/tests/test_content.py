@@ -1,0 +1,81 @@
+"""The bytes of one object: what holds for a catalogued one holds for every other one, too."""
+
+import os
+
+import pytest
+from django.db import connection
+
+from lo_storage.content import Content
+from lo_storage.large_objects import MAX_SIZE, ROW_SIZE, WRITE_SIZE
+from lo_storage.models import LargeObject
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(params=["catalogued", "not catalogued"])
+def content(request):
+    """An empty object."""
+    if request.param == "catalogued":
+        return Content.create("default", "march.pdf")[0]
+    with connection.cursor() as cursor:
+        cursor.execute("select lo_create(0)")
+        (loid,) = cursor.fetchone()
+    return Content("default", loid, None)
+
+
+def read(content, start=0, end=MAX_SIZE):
+    return b"".join(content.rows(start, end))
+
+
+def test_a_new_object_is_catalogued():
+    content, name = Content.create("default", "march.tar.gz")
+    entry = LargeObject.objects.get()
+    assert (name, content) == (f"{entry.loid}.tar.gz", ("default", entry.loid, entry.created_at))
+
+
+def test_an_object_is_opened(content):
+    content.write(0, memoryview(b"abc"))
+    names = list(LargeObject.objects.values_list("name", flat=True))
+    ahead = b"abc" if names else b""
+    for writing in (False, True):
+        found, name, read_ahead = Content.open("default", content.loid, writing=writing, ahead=4)
+        assert (found, [name], read_ahead) == (content, names or [""], ahead)
+
+
+def test_what_does_not_exist_is_not_opened():
+    with pytest.raises(FileNotFoundError):
+        Content.open("default", 4_294_967_295, writing=False, ahead=0)
+
+
+def test_what_is_written_is_read(content):
+    data = os.urandom(2 * WRITE_SIZE + 5)
+    assert content.write(0, memoryview(data)) == len(data) == content.size()
+    rows = list(content.rows(0, MAX_SIZE))
+    assert {len(row) for row in rows} == {ROW_SIZE, 5}
+    assert b"".join(rows) == data
+    assert read(content, 7, ROW_SIZE + 9) == data[7 : ROW_SIZE + 9]
+    assert list(content.rows(0, MAX_SIZE, gathered=True)) == [data]
+
+
+@pytest.mark.parametrize("gathered", [False, True])
+def test_nothing_is_no_row(content, gathered):
+    assert b"".join(content.rows(0, MAX_SIZE, gathered=gathered)) == b""
+    content.write(0, memoryview(b"abc"))
+    assert b"".join(content.rows(3, MAX_SIZE, gathered=gathered)) == b""
+
+
+def test_the_end_moves(content):
+    data = os.urandom(WRITE_SIZE + 5)
+    assert content.append(memoryview(data)) == WRITE_SIZE + 5
+    assert content.append(memoryview(b"abc")) == WRITE_SIZE + 8
+    content.truncate(WRITE_SIZE + 10)
+    assert read(content, WRITE_SIZE) == data[WRITE_SIZE:] + b"abc\0\0"
+    content.truncate(3)
+    assert (read(content), content.size()) == (data[:3], 3)
+
+
+def test_what_would_reach_too_far_writes_nothing(content):
+    """Although the first statement of several would not."""
+    with pytest.raises(OSError, match="a large object ends at"):
+        content.write(MAX_SIZE - WRITE_SIZE, memoryview(bytes(WRITE_SIZE + 1)))
+    assert content.size() == 0

@@ -1,0 +1,58 @@
+"""Catalogue the large objects that file columns already name, as pg-lo-storage left them."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from django.db.models import Count, Exists, OuterRef
+
+from .. import catalogue, names
+from ..database import cursor, savepoint
+from ..models import LargeObject
+from .columns import file_columns
+
+
+class Adoption(NamedTuple):
+    """A name in a file column that the catalogue did not have, and what came of it."""
+
+    column: str  # "papers.Paper.data"
+    name: str
+    refusal: str | None  # None: the object is catalogued now
+
+
+def adopt_all(alias: str) -> Iterator[Adoption]:
+    """Catalogue what the file columns of the installed models name, and yield what came of each.
+
+    A '' becomes NULL where the column allows it. Each name is one statement, and in a transaction
+    a savepoint; a refused one takes one or two more. No byte is copied.
+    """
+    entries = LargeObject.objects.using(alias)
+    for model, field in file_columns(alias):
+        rows = model._base_manager.using(alias)
+        if field.null:
+            rows.filter(**{field.name: ""}).update(**{field.name: None})
+        unknown = (
+            rows.exclude(**{field.name: None})
+            .exclude(**{field.name: ""})
+            .filter(~Exists(entries.filter(name=OuterRef(field.name))))
+        )
+        # Of two spellings for one object that of more rows is adopted.
+        spellings = unknown.values_list(field.name).annotate(rows=Count("*"))
+        for name, _rows in spellings.order_by("-rows", field.name):
+            yield Adoption(f"{model._meta.label}.{field.name}", name, adopt(alias, name))
+
+
+def adopt(alias: str, name: str) -> str | None:
+    """Catalogue the object of a name; return None, or the reason why that cannot be."""
+    try:
+        with savepoint(alias), cursor(alias) as c:
+            if catalogue.adopt(c, name):
+                return None
+    except PermissionError:
+        return "this role may not read the large object"
+    loid = names.loid_of(name)
+    if loid is None:
+        return "is no name that the library gives"
+    other = LargeObject.objects.using(alias).filter(loid=loid).first()
+    if other is not None:
+        return f"the large object is catalogued as {other.name!r}"
+    return "there is no such large object"
