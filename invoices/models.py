@@ -1,20 +1,8 @@
 """Invoices, each with a file that lives and dies with its row.
 
-Two things keep files and rows together, and a reader should see both:
-
-- The receivers at the end of this module are Python. They run when an *instance* is saved or
-  deleted, and they delete the file at once, inside the transaction.
-- `LargeObjectReference` in `Invoice.Meta` is the database. At COMMIT it deletes the file that no
-  row names any more, and refuses a row whose file does not exist.
-
-                                                    receivers    database
-    invoice.save(), invoice.delete()                yes          yes
-    QuerySet.delete(), deleting the owner           yes          yes
-    QuerySet.update(), bulk_update(), raw SQL       no           yes
-    a row may only name a file that exists          no           yes
-
-So the database alone would do. The receivers are what an application without the constraint has,
-and with it they do no harm: what they have deleted already, the database does not find again.
+`LargeObjectReference` in `Invoice.Meta` is what keeps them together: at COMMIT the database deletes
+a file that no row names any more, and refuses a row whose file does not exist. `receivers.py` shows
+what an application without it has, and what that misses.
 """
 
 from pathlib import PurePath
@@ -24,8 +12,6 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Max, OuterRef, Q, Subquery
 from django.db.models.functions import Cast, Substr
-from django.db.models.signals import post_delete, post_init, post_save
-from django.dispatch import receiver
 from django.urls import reverse
 from django.utils import timezone
 
@@ -128,40 +114,3 @@ class Invoice(models.Model):
             case "image/avif" | "image/gif" | "image/jpeg" | "image/png" | "image/webp":
                 return "image"
         return ""
-
-    def refresh_from_db(self, using=None, fields=None, **kwargs):
-        super().refresh_from_db(using, fields, **kwargs)
-        if fields is None or "data" in fields:  # Also where a deferred field is loaded.
-            remember_file(self)
-
-
-def remember_file(invoice):
-    """Keep the name that the row has: who assigns another file changes only the instance."""
-    # From __dict__, because reading the attribute would load a deferred field, once for each row.
-    invoice.file_in_row = str(invoice.__dict__.get("data") or "") or None
-
-
-@receiver(post_init, sender=Invoice)
-def invoice_initialized(sender, instance, **kwargs):
-    # A file that is no name yet was just chosen by someone: Invoice(data=uploaded_file).
-    if isinstance(instance.__dict__.get("data"), str):
-        remember_file(instance)
-    else:
-        instance.file_in_row = None
-
-
-@receiver(post_save, sender=Invoice)
-def invoice_saved(sender, instance, created, update_fields, **kwargs):
-    if update_fields is not None and "data" not in update_fields:
-        return
-    replaced = instance.file_in_row
-    remember_file(instance)
-    # Safe inside the transaction: if it is rolled back, the file was never deleted.
-    if not created and replaced and replaced != instance.file_in_row:
-        Invoice.data.field.storage.delete(replaced)
-
-
-@receiver(post_delete, sender=Invoice)
-def invoice_deleted(sender, instance, **kwargs):
-    if instance.file_in_row:
-        Invoice.data.field.storage.delete(instance.file_in_row)
