@@ -10,7 +10,7 @@ def one_sentence():
     from django.core.exceptions import ImproperlyConfigured
     from django.db import OperationalError
 
-    from config.postgres import StartError
+    from config.embedded_postgres import StartError
 
     try:
         yield

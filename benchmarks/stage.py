@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
-from config.postgres import database
+from config.embedded_postgres import database
 
 ROOT = Path(__file__).resolve().parent.parent
 KiB, MiB, GiB = 1024, 1024**2, 1024**3

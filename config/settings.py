@@ -91,9 +91,9 @@ if DATABASE_URL:
             "DATABASE_URL must be postgres://USER:PASSWORD@HOST:PORT/NAME."
         ) from None
 else:
-    from config import postgres
+    from config import embedded_postgres
 
-    DATABASES = {"default": postgres.database(BASE_DIR)}
+    DATABASES = {"default": embedded_postgres.database(BASE_DIR)}
 DATABASES["default"] |= {
     "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=0),
     "CONN_HEALTH_CHECKS": True,

@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.db import connections, transaction
 
-from config import postgres
+from config import embedded_postgres
 from lo_storage.tests.models import Document
 
 # What programs print is read here, and compared.
@@ -27,7 +27,7 @@ class Server:
     """A PostgreSQL of these tests' own, to which Django connects by the alias `ALIAS`."""
 
     def __init__(self, directory, socket):
-        self.server = postgres._Server(directory, postgres._programs())
+        self.server = embedded_postgres.Server(directory, embedded_postgres.find_programs())
         self.server.initialise()
         self.data, self.log, self.socket = self.server.data, directory / "log", socket
         self.log.touch()

@@ -15,7 +15,7 @@ import psycopg
 import requests
 from django.conf import settings
 
-from .test_postgres import until
+from .test_embedded_postgres import until
 
 ROOT = Path(__file__).parent.parent
 WHO = {"DJANGO_SUPERUSER_USERNAME": "alice", "DJANGO_SUPERUSER_PASSWORD": "a-Secret-1"}

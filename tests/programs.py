@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from config.postgres import _programs
+from config.embedded_postgres import find_programs
 
 ROOT = Path(__file__).parent.parent
 
@@ -46,5 +46,5 @@ def postgres_environment():
     return {
         **os.environ,
         **{name: str(database[key]) for name, key in server.items() if database[key]},
-        "PATH": f"{_programs()}:{os.environ['PATH']}",
+        "PATH": f"{find_programs()}:{os.environ['PATH']}",
     }

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from django.conf import settings as site
 from django.db import connection
 
-from .test_postgres import until
+from .test_embedded_postgres import until
 
 
 def database():

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from .test_postgres import running, until
+from .test_embedded_postgres import running, until
 
 ROOT = Path(__file__).parent.parent
 TOOLS = ["cat", "cmp", "cp", "dirname", "env", "flock", "id", "ls", "mkdir", "rm", "sh", "sort"]

