@@ -19,8 +19,8 @@ LICENCES = Path(__file__).parent / "licences"
 
 # What is about this repository, and not about a project.
 LEFT_OUT = {
-    *("CHANGELOG.md", "LICENSE", "benchmarks", "bin/bench", "bin/clients", "bin/docs"),
-    *("bin/pictures",),
+    *("CHANGELOG.md", "LICENSE", "CONTRIBUTING.md", "benchmarks", "bin/bench", "bin/clients"),
+    *("bin/docs", "bin/pictures"),
     *("cookiecutter.json", "hooks", ".ci/bake"),
     *(f"requirements/{name}.txt" for name in ["bench", "docs", "library"]),
 }
@@ -29,9 +29,43 @@ KEPT = {
     "docs": {"backups.md", "checks.md", "how-it-works.md", "replicas.md", "running.md"},
     "tests": {
         *("__init__.py", "serving.py", "streaming_site.py", "test_bin.py", "test_layers.py"),
-        *("test_postgres.py", "test_settings.py"),
+        *("test_embedded_postgres.py", "test_settings.py"),
     },
 }
+
+CI_FILES = [".ci/run", ".github/workflows/tests.yml", ".gitlab-ci.yml"]
+# What packages, checks and pages of this repository alone add: where, a pattern of `cut`, and what
+# takes its place.
+LIBRARY_LINES = [
+    ("pyproject.toml", r"^docs = \[\n.*?^\]\n", ""),
+    ("pyproject.toml", r"^bench = \[\n.*?^\]\n", ""),
+    (
+        "pyproject.toml",
+        r"^# What a project that is made from this [^\n]*\nlibrary = \[\n.*?^\]\n",
+        "",
+    ),
+    ("pyproject.toml", r"^\[tool\.check-wheel-contents\].*?(?=^\[)", ""),
+    # The largest set of packages is that of the tests.
+    *(
+        (path, r"(bin/setup |requirements/)library\b", r"\1test")
+        for path in [*CI_FILES, "bin/test"]
+    ),
+    (".pre-commit-config.yaml", "bin/setup library", "bin/setup test"),
+    ("bin/lock", "largest=library\n", "largest=test\n"),
+    ("bin/lock", "in site demo docs test bench;", "in site demo;"),
+    ("bin/setup", '"site demo docs test library"', '"site demo test"'),
+    ("bin/setup", '"demo test library"', '"demo test"'),
+    ("bin/setup", r"^    docs \| test\)[^\n]*\n", ""),
+    ("tests/test_bin.py", '"site", "demo", "docs", "test", "bench"', '"site", "demo", "test"'),
+    ("tests/test_bin.py", r"\n\n\ndef test_clients_installs.*?(?=\n\n\n|\n\Z)", ""),
+    ("docs/how-it-works.md", ", or, where a server has to crash, in `tests/`", ""),
+    (".gitignore", r"^/\.(bench|docs)/\n", ""),
+    *((path, r"\btemplate(, | \| | )(?=all-tests)", "") for path in CI_FILES),
+    (".ci/run", r"^template\(\).*?^}\n\n", ""),
+    (".ci/run", r"^    # Which a project that is made from this repository.*?^    done\n", ""),
+    (".ci/run", r'^    echo "== bin/pictures.*?failed, bin/pictures"\n', ""),
+    (".ci/run", r'^    # With older ones than are supported[^\n]*\n    COPY_IN="[^"]*" ', "    "),
+]
 
 # Where the lines that name the sample are all that there is to cut.
 SAMPLE_LINES = [
@@ -151,28 +185,8 @@ def metadata(answers: dict) -> str:
 
 
 def leave_out_the_library_s_own() -> None:
-    for group in ["docs", "bench", "# What a project that is made from this repository.*?library"]:
-        cut("pyproject.toml", rf"^{group} = \[\n.*?^\]\n")
-    cut("pyproject.toml", r"^\[tool\.check-wheel-contents\].*?(?=^\[)")
-    # The largest set of packages is that of the tests.
-    for path in [".ci/run", ".github/workflows/tests.yml", ".gitlab-ci.yml", "bin/test"]:
-        cut(path, r"(bin/setup |requirements/)library\b", r"\1test")
-    change(".pre-commit-config.yaml", "bin/setup library", "bin/setup test")
-    change("bin/lock", "largest=library\n", "largest=test\n")
-    change("bin/lock", "in site demo docs test bench;", "in site demo;")
-    change("bin/setup", '"site demo docs test library"', '"site demo test"')
-    change("bin/setup", '"demo test library"', '"demo test"')
-    cut("bin/setup", r"^    docs \| test\)[^\n]*\n")
-    change("tests/test_bin.py", '"site", "demo", "docs", "test", "bench"', '"site", "demo", "test"')
-    cut("tests/test_bin.py", r"\n\n\ndef test_clients_installs.*?(?=\n\n\n|\n\Z)")
-    change("docs/how-it-works.md", ", or, where a server has to crash, in `tests/`", "")
-    cut(".gitignore", r"^/\.(bench|docs)/\n")
-    cut(".ci/run", r"^    # Which a project that is made from this repository.*?^    done\n")
-    cut(".ci/run", r"^template\(\).*?^}\n\n")
-    cut(".ci/run", r'^    echo "== bin/pictures.*?failed, bin/pictures"\n')
-    for path in [".ci/run", ".github/workflows/tests.yml", ".gitlab-ci.yml"]:
-        cut(path, r"\btemplate(, | \| | )(?=all-tests)")
-    cut(".ci/run", r'^    # With older ones than are supported[^\n]*\n    COPY_IN="[^"]*" ', "    ")
+    for path, pattern, new in LIBRARY_LINES:
+        cut(path, pattern, new)
 
 
 def write_the_licence(licence: str, author: str) -> None:
