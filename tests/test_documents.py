@@ -46,7 +46,7 @@ def test_the_readme_s_example_of_a_python_file_patches_in_place():
 
 
 def test_each_system_check_is_on_the_page_about_them():
-    sources = "".join(path.read_text() for path in (ROOT / "lo_storage").glob("*.py"))
+    sources = "".join(path.read_text() for path in (ROOT / "lo_storage").rglob("*.py"))
     ids = set(re.findall(r"lo_storage\.[EW]\d+", sources))
     described = re.findall(
         r"^## (lo_storage\.[EW]\d+):", (ROOT / "docs/checks.md").read_text(), re.M
@@ -79,3 +79,30 @@ def test_the_tutorial_and_the_library_s_readme_make_the_same_model():
     ]
     assert len(models) == 2
     assert models[0] == models[1]
+
+
+def mirror(module: Path) -> Path:
+    """The file of the tests of a module of the library."""
+    name = "init" if module.stem == "__init__" else module.stem
+    folder = "management" if module.parent.name == "commands" else module.parent
+    return Path(folder) / f"test_{name}.py"
+
+
+def test_the_map_of_the_tests_in_contributing_has_each_of_them():
+    library = ROOT / "lo_storage"
+    modules = [path.relative_to(library) for path in library.rglob("*.py")]
+    modules = [path for path in modules if path.parts[0] not in ("tests", "migrations")]
+    inits = {Path(path.parent, "__init__.py") for path in modules if path.parent != Path()}
+    mirrors = {mirror(path) for path in modules if path not in inits} - {Path("test_apps.py")}
+    there = {path.relative_to(library / "tests") for path in library.rglob("test_*.py")}
+    assert mirrors - there == set()
+
+    described = re.split(r"^## ", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.M)
+    (of_library,) = (part for part in described if part.startswith("The tests of the library"))
+    (of_tree,) = (part for part in described if part.startswith("The tests of the tree"))
+    rows = {part: re.findall(r"^\| (`.*?) \|", part, re.M) for part in (of_library, of_tree)}
+    named = {part: re.findall(r"`([\w/]+\.py)`", " ".join(rows[part])) for part in rows}
+    assert sorted(named[of_library]) == sorted(map(str, there - mirrors))
+    assert sorted(named[of_tree]) == sorted(
+        path.name for path in (ROOT / "tests").glob("test_*.py")
+    )
