@@ -4,8 +4,8 @@ import pytest
 from django.core.files.base import ContentFile
 from psycopg import errors
 
-from lo_storage.management.commands.lo_adopt import adopt
 from lo_storage.tests.models import Document
+from lo_storage.upkeep.adoption import adopt
 
 from .conftest import ALIAS
 from .pages import ROOT, blocks
