@@ -8,7 +8,7 @@ the transaction. `LargeObjectReference` in `models.py` acts at COMMIT, whatever 
     QuerySet.delete(), deleting the owner           yes          yes
     QuerySet.update(), bulk_update(), raw SQL       no           yes
     a row may only name a file that exists          no           yes
-    costs a query for each row                      yes          no
+    a query more for each row                       yes          no
 
 So the database alone would do, and an application with the constraint needs no such module. The two
 together do no harm: a file that a receiver has deleted, the database does not find again.
@@ -21,10 +21,10 @@ from .models import Invoice
 
 
 @receiver([pre_save, pre_delete], sender=Invoice)
-def remember_file(sender, instance, **kwargs):
+def remember_file(sender, instance, using, **kwargs):
     # Asked of the row. The instance may have another name by now, an older one, or none loaded.
-    in_row = Invoice.objects.filter(pk=instance.pk).values_list("data", flat=True)
-    instance.file_in_row = in_row.first()
+    rows = sender._base_manager.using(using).filter(pk=instance.pk)
+    instance.file_in_row = rows.values_list("data", flat=True).first()
 
 
 @receiver(post_save, sender=Invoice)

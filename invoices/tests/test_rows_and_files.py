@@ -99,6 +99,7 @@ class TestReceivers:
             [found] = Invoice.objects.only("title")
         found.title = "Rent"
         found.save()
+        assert "data" in found.get_deferred_fields()
         assert content_of(invoice) == b"old"
 
     def test_a_deferred_file_that_was_loaded_is_deleted_when_it_is_replaced(self, invoice):
@@ -109,9 +110,28 @@ class TestReceivers:
             found.save()
             assert not exists(invoice.data.name)
 
-    def test_invoices_with_a_deferred_file_can_be_deleted(self, invoice):
-        Invoice.objects.only("title").get().delete()
-        assert not exists(invoice.data.name)
+    def test_a_replace_of_an_unloaded_file_deletes_the_old_one(self, invoice):
+        found = Invoice.objects.only("title").get()
+        found.data = new_file()
+        with transaction.atomic():
+            found.save()
+            assert not exists(invoice.data.name)
+
+    def test_the_unloaded_file_of_a_deleted_invoice_is_deleted(self, invoice):
+        found = Invoice.objects.only("title").get()
+        with transaction.atomic():
+            found.delete()
+            assert not exists(invoice.data.name)
+
+    def test_a_stale_instance_deletes_the_file_that_the_row_has(self, invoice):
+        stale = Invoice.objects.get()
+        invoice.data = new_file()
+        invoice.save()
+        with transaction.atomic():
+            stale.data = ContentFile(b"third", name="third.pdf")
+            stale.save()
+            assert not exists(invoice.data.name)
+        assert content_of(Invoice.objects.get()) == b"third"
 
     def test_after_a_refresh_the_file_of_the_row_counts(self, invoice):
         stale = Invoice.objects.get()
@@ -192,12 +212,6 @@ class TestDatabase:
     def test_raw_sql_deletes_the_file(self, invoice):
         with connection.cursor() as cursor:
             cursor.execute("delete from invoices_invoice")
-        assert not exists(invoice.data.name)
-
-    def test_a_replace_of_an_unloaded_file_deletes_the_old_one(self, invoice):
-        found = Invoice.objects.only("title").get()
-        found.data = new_file()
-        found.save()
         assert not exists(invoice.data.name)
 
     def test_a_row_that_names_no_file_is_refused_at_commit(self, invoice):
