@@ -6,7 +6,6 @@ from django.core.files.base import ContentFile
 from django.db import connection, connections
 
 from lo_storage.storage import db_file_storage
-from lo_storage.upkeep import columns
 
 from .models import Attachment, Document
 
@@ -102,6 +101,8 @@ def round_trips():
 @pytest.fixture
 def installed_documents(documents, monkeypatch):
     """`Document` is the only model that is installed."""
+    from lo_storage.upkeep import columns  # which a project may have deleted
+
     monkeypatch.setattr(columns, "apps", SimpleNamespace(get_models=lambda: [Document]))
 
 

@@ -1,4 +1,5 @@
-"""What an operator does with all files at once: functions that return or yield what they did.
+"""All files at once: which columns name them, and what an operator does with them.
 
-The commands `lo_*` print it. What stores and serves files imports nothing from here.
+Functions return or yield what they found or did, and the commands `lo_*` print it. Nothing that
+stores or serves a file imports from here.
 """

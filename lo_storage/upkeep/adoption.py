@@ -8,11 +8,11 @@ from django.db.models import Count, Exists, OuterRef
 from .. import catalogue, names
 from ..database import cursor, savepoint
 from ..models import LargeObject
-from .columns import file_columns
+from .columns import columns_beside
 
 
 class Adoption(NamedTuple):
-    """A name in a file column that the catalogue did not have, and what came of it."""
+    """A name in a file column that the catalogue lacked, and why it was refused, if it was."""
 
     column: str  # "papers.Paper.data"
     name: str
@@ -20,20 +20,21 @@ class Adoption(NamedTuple):
 
 
 def adopt_all(alias: str) -> Iterator[Adoption]:
-    """Catalogue what the file columns of the installed models name, and yield what came of each.
+    """Catalogue what the file columns of the installed models name, and yield each of the names.
 
-    A '' becomes NULL where the column allows it. Each name is one statement, and in a transaction
-    a savepoint; a refused one takes one or two more. No byte is copied.
+    A '' becomes NULL where the column allows it. Each name is one statement, in a transaction with
+    a savepoint around it, and a refused one at most one more. No byte is copied. Raises
+    `RowsElsewhere`.
     """
-    entries = LargeObject.objects.using(alias)
-    for model, field in file_columns(alias):
+    catalogued = LargeObject.objects.using(alias)
+    for model, field in columns_beside(alias):
         rows = model._base_manager.using(alias)
         if field.null:
             rows.filter(**{field.name: ""}).update(**{field.name: None})
         unknown = (
             rows.exclude(**{field.name: None})
             .exclude(**{field.name: ""})
-            .filter(~Exists(entries.filter(name=OuterRef(field.name))))
+            .filter(~Exists(catalogued.filter(name=OuterRef(field.name))))
         )
         # Of two spellings for one object that of more rows is adopted.
         spellings = unknown.values_list(field.name).annotate(rows=Count("*"))

@@ -34,3 +34,20 @@ def columns_elsewhere(alias: str) -> list[str]:
         for model, field in file_columns(alias)
         if router.db_for_write(model) != alias
     ]
+
+
+class RowsElsewhere(Exception):
+    """The rows of some file columns are not in the database of their files."""
+
+
+def columns_beside(alias: str) -> list[tuple[type[models.Model], Any]]:
+    """Return (model, field) of each file column whose rows and files are both in a database.
+
+    Raises `RowsElsewhere` where there are others: nobody can tell there what no row names.
+    """
+    if elsewhere := columns_elsewhere(alias):
+        raise RowsElsewhere(
+            f"the rows of {', '.join(elsewhere)} are not in the database {alias!r}, where their"
+            " files are; give the DbFileStorage of these fields the alias of their rows"
+        )
+    return list(file_columns(alias))

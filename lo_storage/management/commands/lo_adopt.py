@@ -6,7 +6,7 @@ from django.db import transaction
 
 from lo_storage.database import db_for_write
 from lo_storage.upkeep.adoption import adopt_all
-from lo_storage.upkeep.columns import columns_elsewhere
+from lo_storage.upkeep.columns import RowsElsewhere
 
 
 class Command(BaseCommand):
@@ -24,20 +24,18 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         alias = db_for_write(options["database"])
-        if elsewhere := columns_elsewhere(alias):
-            raise CommandError(
-                f"the rows of {', '.join(elsewhere)} are not in the database {alias!r}, where their"
-                " files are; name the database of both by --database"
-            )
         adopted = refused = 0
-        with transaction.atomic(using=alias) if options["dry_run"] else nullcontext():
-            for column, name, refusal in adopt_all(alias):
-                if refusal is None:
-                    adopted += 1
-                else:
-                    refused += 1
-                    self.stdout.write(f"{column} {name!r}: {refusal}")
-            if options["dry_run"]:
-                transaction.set_rollback(True, using=alias)
+        try:
+            with transaction.atomic(using=alias) if options["dry_run"] else nullcontext():
+                for column, name, refusal in adopt_all(alias):
+                    if refusal is None:
+                        adopted += 1
+                    else:
+                        refused += 1
+                        self.stdout.write(f"{column} {name!r}: {refusal}")
+                if options["dry_run"]:
+                    transaction.set_rollback(True, using=alias)
+        except RowsElsewhere as error:
+            raise CommandError(f"{error}. Nothing was changed.") from error
         would_be = "that would be " if options["dry_run"] else ""
         self.stderr.write(f"Large objects {would_be}adopted: {adopted}. Names refused: {refused}.")

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from lo_storage.database import db_for_write
 from lo_storage.upkeep.cleaning import delete_unnamed, unnamed
-from lo_storage.upkeep.columns import columns_elsewhere
+from lo_storage.upkeep.columns import RowsElsewhere
 
 
 class Command(BaseCommand):
@@ -27,16 +27,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         alias = db_for_write(options["database"])
-        if elsewhere := columns_elsewhere(alias):
-            raise CommandError(
-                f"the rows of {', '.join(elsewhere)} are not in the database {alias!r}, where their"
-                " files are: which files no row names cannot be told, and nothing was deleted"
-            )
         before = timezone.now() - timedelta(hours=options["hours"])
+        try:
+            found = unnamed(alias, before).order_by("loid")
+        except RowsElsewhere as error:
+            raise CommandError(f"{error}. Nothing was deleted.") from error
         names = []
-        for entry in unnamed(alias).filter(created_at__lt=before).order_by("loid").iterator():
-            names.append(entry.name)
-            self.stdout.write(f"{entry.name}\t{entry.size}\t{entry.original_name}")
+        for file in found.iterator():
+            names.append(file.name)
+            self.stdout.write(f"{file.name}\t{file.size}\t{file.original_name}")
         if not options["delete"]:
             self.stderr.write(f"Files that no row names: {len(names)}. --delete deletes them.")
             return

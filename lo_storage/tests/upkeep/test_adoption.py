@@ -14,7 +14,7 @@ def loid(transactional_db):
         cursor.execute("select lo_from_bytea(0, 'abc')")
         (loid,) = cursor.fetchone()
         yield loid
-        cursor.execute("select lo_unlink(oid) from pg_largeobject_metadata")
+        cursor.execute("select lo_unlink(oid) from pg_largeobject_metadata where oid = %s", [loid])
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from django.db import IntegrityError
 from lo_storage.models import LargeObject
 from lo_storage.upkeep import cleaning
 from lo_storage.upkeep.cleaning import delete_unnamed, unnamed
+from lo_storage.upkeep.columns import RowsElsewhere
 
 from ..models import Attachment, Document
 
@@ -18,6 +19,21 @@ def test_what_no_row_of_any_file_column_names(save):
     data, scan, lost = save(), save(), save()
     Document.objects.create(data=data, scan=scan)
     assert [entry.name for entry in unnamed("default")] == [lost]
+
+
+def test_files_of_a_certain_age(save):
+    found = [save(), save(), save()]
+    last = LargeObject.objects.get(name=found[2])
+    assert {file.name for file in unnamed("default", last.created_at)} == set(found[:2])
+
+
+@pytest.mark.usefixtures("rows_elsewhere")
+def test_nothing_is_told_where_rows_are_elsewhere(save):
+    name = save()
+    for call in (lambda: unnamed("default"), lambda: list(delete_unnamed("default", [name]))):
+        with pytest.raises(RowsElsewhere):
+            call()
+    assert names() == {name}
 
 
 def test_a_name_that_a_row_got_meanwhile_is_kept(save):

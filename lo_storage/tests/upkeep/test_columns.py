@@ -1,6 +1,11 @@
 import pytest
 
-from lo_storage.upkeep.columns import columns_elsewhere, file_columns
+from lo_storage.upkeep.columns import (
+    RowsElsewhere,
+    columns_beside,
+    columns_elsewhere,
+    file_columns,
+)
 
 from ..models import Document
 
@@ -19,6 +24,7 @@ def test_a_database_without_file_columns(installed_documents):
 
 def test_rows_and_files_in_one_database(installed_documents):
     assert columns_elsewhere("default") == []
+    assert columns_beside("default") == list(file_columns("default"))
 
 
 def test_rows_in_another_database_than_their_files(rows_elsewhere):
@@ -26,3 +32,5 @@ def test_rows_in_another_database_than_their_files(rows_elsewhere):
         "lo_storage_tests.Document.data",
         "lo_storage_tests.Document.scan",
     ]
+    with pytest.raises(RowsElsewhere, match=r"Document\.scan are not in the database 'default'"):
+        columns_beside("default")
