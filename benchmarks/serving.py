@@ -98,7 +98,12 @@ class Downloads:
     """Downloads of one file, and what the servers needed for them."""
 
     def __init__(self, ways: dict[str, Way], size: int, times: int = 1, last: int = 0) -> None:
-        """Arguments: the bytes of the file; the downloads in a run; how many bytes at the end."""
+        """Arguments:
+
+        - `size`: of the file, in bytes.
+        - `times`: how many downloads a run has.
+        - `last`: how many bytes at the end are asked for (0: all).
+        """
         self.ways, self.size, self.times, self.last = ways, size, times, last
         self._first_bytes: dict[str, list[float]] = {name: [] for name in ways}
         self._memory: dict[str, list[float]] = {name: [] for name in ways}

@@ -50,7 +50,8 @@ class LargeObjectReference(models.BaseConstraint):
       `%(app_label)s` and `%(class)s` stand for those of the model, as in each constraint of
       Django's.
 
-    A file that this table and another one share is refused to either: let one column own a file.
+    Where two tables name one file, neither can let go of it (`IntegrityError`): let one column own
+    a file.
     """
 
     default_violation_error_message = _("This file does not exist any more. Choose a file again.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from psycopg import Cursor
 
@@ -17,7 +17,8 @@ class Content(NamedTuple):
     So it is never another object to which PostgreSQL gave the number meanwhile. An object that is
     not catalogued has no such time (`created_at` is None), and is found by its number alone.
 
-    Each method is one statement, or when it writes one for each MiB; each raises
+    Each method is one statement, and one for each MiB that it writes. Two are one more: `open()` of
+    an object of another role, and `append()` to one that is not catalogued. Each raises
     `FileNotFoundError` when the object is gone.
     """
 
@@ -33,14 +34,16 @@ class Content(NamedTuple):
         return cls(alias, loid, created_at), name
 
     @classmethod
-    def open(cls, alias: str, loid: int, *, writing: bool, ahead: int) -> tuple[Self, str, bytes]:
-        """Return (an object that exists, its stored name, its content if below `ahead` bytes).
+    def open(
+        cls, alias: str, loid: int, *, writing: bool, content_below: int
+    ) -> tuple[Self, str, bytes]:
+        """Return (an object that exists, its stored name, its content or b"").
 
-        Raises `PermissionError`. An object of another role takes a second statement, in a
-        savepoint.
+        The content is given as `catalogue.open` says. An object of another role takes a second
+        statement, in a savepoint. Raises `PermissionError`.
         """
         with cursor(alias) as c:
-            name, created_at, is_owner, content = catalogue.open(c, loid, ahead)
+            name, created_at, is_owner, content = catalogue.open(c, loid, content_below)
         if not is_owner:
             with savepoint(alias), cursor(alias) as c:
                 large_objects.try_to_open(c, loid, INV_WRITE if writing else INV_READ)
@@ -53,18 +56,24 @@ class Content(NamedTuple):
                 return large_objects.size(c, self.loid)
             return catalogue.size(c, self.loid, self.created_at)
 
-    def rows(self, start: int, end: int, *, gathered: bool = False) -> Iterator[bytes]:
-        """Yield the bytes from `start` to `end` in rows of 256 KiB, or `gathered` in one."""
+    def rows(
+        self, start: int, end: int, cursor_class: type[Cursor[Any]] = Cursor
+    ) -> Iterator[bytes]:
+        """Yield the bytes from `start` to `end` in rows of 256 KiB."""
         start, end = min(start, MAX_SIZE), min(end, MAX_SIZE)
-        with cursor(self.alias, GatheringCursor if gathered else Cursor) as c:
+        with cursor(self.alias, cursor_class) as c:
             if self.created_at is None:
                 yield from large_objects.read_rows(c, self.loid, start, end)
             else:
                 yield from catalogue.read_rows(c, self.loid, start, end, self.created_at)
 
+    def read(self, start: int, end: int) -> bytes:
+        """Return the bytes from `start` to `end`."""
+        return b"".join(self.rows(start, end, GatheringCursor))
+
     def write(self, offset: int, data: memoryview) -> int:
         """Write at `offset`; return where what was written ends."""
-        large_objects.check_end(offset + len(data))
+        large_objects.check_end(offset + len(data))  # before the first MiB of it is written
         with cursor(self.alias) as c:
             for start in range(0, len(data), WRITE_SIZE):
                 part = data[start : start + WRITE_SIZE]

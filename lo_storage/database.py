@@ -58,13 +58,11 @@ class GatheringCursor(Cursor[Any]):
     """
 
     def execute(self, *args: Any, **kwargs: Any) -> Self:
-        gathered = BytesIO()
-        self.rows: list[tuple[bytes]] = []
+        gathered, is_found = BytesIO(), False
         for (content,) in self.stream(*args, binary=True):
             gathered.write(content or b"")
-            self.rows = [(b"",)]
-        if self.rows:
-            self.rows = [(gathered.getvalue(),)]
+            is_found = True
+        self.rows = [(gathered.getvalue(),)] if is_found else []
         return self
 
     def fetchone(self) -> Any:
@@ -112,7 +110,7 @@ def cursor(alias: str, cursor_class: type[Cursor[Any]] = Cursor) -> Iterator[Any
             case _:
                 raise
         if connection.in_atomic_block:
-            # The translated error is none of Django's, and may be caught inside of atomic().
+            # PostgreSQL's transaction is broken: who catches this in atomic() must not go on in it.
             connection.needs_rollback = True
         raise translated from error
 
@@ -139,12 +137,12 @@ def _keep_content_out_of_the_log(wrapped: Any) -> None:
     """Let Django's query log and its logger see the length of a content, and not its bytes."""
     debug_sql = wrapped.debug_sql
 
-    def without_content(sql: Any = None, params: Any = None, **kwargs: Any) -> Any:
+    def without_bytes(sql: Any = None, params: Any = None, **kwargs: Any) -> Any:
         if params:
             params = {key: _logged(value) for key, value in params.items()}
         return debug_sql(sql, params, **kwargs)
 
-    wrapped.debug_sql = without_content
+    wrapped.debug_sql = without_bytes
 
 
 def _logged(value: Any) -> Any:

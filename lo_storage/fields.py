@@ -45,7 +45,7 @@ class _AtomicFieldFileMixin:
     def _atomic(self) -> AbstractContextManager[None]:
         using = router.db_for_write(type(self.instance), instance=self.instance)
         if connections[using].in_atomic_block:
-            # atomic() would break the caller's transaction for an error that no database raised.
+            # An inner atomic() breaks the caller's transaction at any exception, also without SQL.
             return nullcontext()
         return transaction.atomic(using=using)
 
@@ -130,7 +130,7 @@ def _or_ours(storage: Any) -> Any:
 
 
 class DbFileField(_DbFileFieldMixin, models.FileField):
-    """A `FileField` whose files are large objects; `upload_to` has no effect."""
+    """A `FileField` whose files are large objects; a folder in `upload_to` has no effect."""
 
     attr_class = DbFieldFile
 

@@ -32,8 +32,8 @@ class DbFileIO(io.RawIOBase):
       `.name` shows ("": the stored name).
     - `alias`: the Django database (None: the setting PG_LO_STORAGE_DB_FOR_READ, or
       PG_LO_STORAGE_DB_FOR_WRITE for a mode that writes).
-    - `ahead`: a catalogued object of fewer bytes (262,144 at most) is read when it is opened with
-      "rb".
+    - `content_below`: a catalogued object of fewer bytes is read by the statement that opens it
+      with "rb", if this role has the rights of its owner.
 
     Any object that the role may use can be opened, catalogued or not. A new one is catalogued.
 
@@ -42,9 +42,8 @@ class DbFileIO(io.RawIOBase):
       (`TransactionManagementError`). Reading needs none.
     - `write()` returns when the server has the bytes, so a missing `close()` loses nothing. For
       many small writes put an `io.BufferedWriter` around it.
-    - Reading is buffered, as it is in what Python's `open()` returns: 256 KiB are read ahead. They
-      stay as they were where someone else writes or a savepoint is rolled back; `open()` forgets
-      them.
+    - Reading is buffered, as it is in what Python's `open()` returns: 256 KiB are read ahead. The
+      buffer sees neither what someone else writes nor a roll-back; `open()` empties it.
     - A file that is kept past its transaction reaches its own object or raises `FileNotFoundError`,
       also where the number was given to another object. An object that is not catalogued is known
       by its number alone.
@@ -55,9 +54,11 @@ class DbFileIO(io.RawIOBase):
 
     Round trips:
 
-    - one to open; for an object of another role one more, or in a transaction three;
-    - one to read 256 KiB or more, of any length; smaller reads share one for each 256 KiB;
-    - one to write, for each MiB;
+    - one to open; to append one more; for an object of another role one more, or in a transaction
+      three;
+    - one to read 256 KiB or more, of any length; what is smaller comes out of the buffer, which one
+      fills;
+    - one to write, for each MiB; to append to an object that is not catalogued one more;
     - one to truncate, to ask for the size, and to seek from the end; none for the rest.
 
     Raises `ValueError` for a number or a mode that does not exist, `FileNotFoundError`,
@@ -73,7 +74,7 @@ class DbFileIO(io.RawIOBase):
         name: str = "",
         alias: str | None = None,
         *,
-        ahead: int = 0,
+        content_below: int = 0,
     ) -> None:
         super().__init__()
         self._read_buf: bytes
@@ -83,7 +84,7 @@ class DbFileIO(io.RawIOBase):
         self._loid = loid
         self._given_alias = alias
         self._name = name
-        self._ahead = ahead
+        self._content_below = content_below
         self.open(mode)
 
     def open(self, mode: str = "rb", name: str = "", alias: str | None = None) -> Self:
@@ -106,9 +107,11 @@ class DbFileIO(io.RawIOBase):
             self._content, self._name = Content.create(self._alias, self._name)
             self._loid, self._stored_name = self._content.loid, self._name
         else:
-            ahead = self._ahead if mode == "rb" else 0
             self._content, self._stored_name, self._read_buf = Content.open(
-                self._alias, self._loid, writing=mode != "rb", ahead=ahead
+                self._alias,
+                self._loid,
+                writing=mode != "rb",
+                content_below=self._content_below if mode == "rb" else 0,
             )
             self._name = self._name or self._stored_name
         if mode[0] == "a":
@@ -133,7 +136,7 @@ class DbFileIO(io.RawIOBase):
 
     @property
     def name(self) -> str:
-        """The name that was given, or else the stored name; "" for what is not catalogued."""
+        """The stored name of a new object; of another what was given, or else its stored name."""
         return self._name
 
     @property
@@ -164,7 +167,7 @@ class DbFileIO(io.RawIOBase):
             self._dealloc_warn(self)
 
     def _dealloc_warn(self, source: object) -> None:
-        """Warn, as `io.FileIO` does; Python's wrappers call this when dropped, and flush then."""
+        """Warn, as `io.FileIO` does. A wrapper that is dropped calls this before its last flush."""
         self._is_dropped = True
         warnings.warn(f"unclosed file {source!r}", ResourceWarning, source=source, stacklevel=2)
 
@@ -188,14 +191,12 @@ class DbFileIO(io.RawIOBase):
         """Return up to `size` bytes, or all that follow, as they were at one moment."""
         size = _limit(size)
         self._check_readable()
-        if size < ROW_SIZE:
+        if size >= ROW_SIZE and not self._is_in_read_buf(size):
+            data = self._content.read(self._position, self._position + size)
+        else:
             self._fill_read_buf(size)
-        if size < ROW_SIZE or self._is_in_read_buf(size):
             start = self._position - self._read_buf_start
             data = self._read_buf[start : start + size]
-        else:
-            end = self._position + size
-            data = b"".join(self._content.rows(self._position, end, gathered=True))
         self._position += len(data)
         return data
 
@@ -291,9 +292,9 @@ class DbFileIO(io.RawIOBase):
 
     def _is_in_read_buf(self, size: int) -> bool:
         """Whether a read of `size` bytes can be answered by what was read ahead."""
-        start, end = self._position - self._read_buf_start, len(self._read_buf)
-        is_last = end < ROW_SIZE
-        return not size or (0 <= start < end and (is_last or start + size <= end))
+        start, length = self._position - self._read_buf_start, len(self._read_buf)
+        reaches_end = length < ROW_SIZE
+        return not size or (0 <= start < length and (reaches_end or start + size <= length))
 
     def _fill_read_buf(self, size: int) -> None:
         if not self._is_in_read_buf(size):
@@ -316,13 +317,14 @@ class DbFileIO(io.RawIOBase):
         if not self.writable():
             raise io.UnsupportedOperation("not writable")
         if self._is_dropped:
-            raise ValueError("what was not written when the file was dropped unclosed is lost")
+            raise ValueError("a wrapper was dropped unclosed, and what it held is lost")
         require_transaction(self._alias)
 
 
 def _limit(size: int | None) -> int:
-    """Return what a read of `size` bytes may return at most."""
-    return MAX_SIZE if size is None or (size := operator.index(size)) < 0 else size
+    """Return how many bytes a read may return at most; None and a negative `size` are all."""
+    size = -1 if size is None else operator.index(size)
+    return MAX_SIZE if size < 0 else size
 
 
 def _normalize(mode: str) -> str:

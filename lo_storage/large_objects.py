@@ -127,12 +127,15 @@ def create(cursor: Cursor, data: Buffer = b"") -> int:
 def read(cursor: Cursor, loid: int, offset: int, length: int) -> bytes:
     """Return up to `length` bytes from `offset` on; fewer where the object ends."""
     cursor.execute(READ, {"loid": loid, "offset": offset, "length": length})
-    (data,) = existing(cursor.fetchall(), loid)
+    (data,) = existing(cursor.fetchone(), loid)
     return cast(bytes, data)
 
 
 def read_rows(cursor: Cursor, loid: int, offset: int, end: int = MAX_SIZE) -> Iterator[bytes]:
-    """Yield the content from `offset` to `end` as it was at one moment, in rows of 256 KiB."""
+    """Send the statement; return an iterator of the content from `offset` to `end`, of one moment.
+
+    It comes in rows of 256 KiB.
+    """
     cursor.execute(
         READ_ROWS,
         {"loid": loid, "offset": offset, "end": end, "row_size": ROW_SIZE, "mode": INV_READ},
@@ -143,7 +146,7 @@ def read_rows(cursor: Cursor, loid: int, offset: int, end: int = MAX_SIZE) -> It
 def size(cursor: Cursor, loid: int) -> int:
     """Return the number of bytes; a hole counts, as it does in a sparse file."""
     cursor.execute(SIZE, {"loid": loid, "mode": INV_READ})
-    size, _ = existing(cursor.fetchall(), loid)
+    size, _ = existing(cursor.fetchone(), loid)
     return cast(int, size)
 
 
@@ -151,26 +154,26 @@ def write(cursor: Cursor, loid: int, offset: int, data: Buffer) -> None:
     """Write `data` (a few MB at the most) at `offset`; a gap before it reads as zeros."""
     check_end(offset + len(data))
     cursor.execute(WRITE, {"loid": loid, "offset": offset, "data": data})
-    existing(cursor.fetchall(), loid)
+    existing(cursor.fetchone(), loid)
 
 
 def truncate(cursor: Cursor, loid: int, size: int) -> None:
     """Cut the object to `size` bytes, or extend it with zeros."""
     check_end(size)
     cursor.execute(TRUNCATE, {"loid": loid, "size": size, "mode": INV_WRITE})
-    existing(cursor.fetchall(), loid)
+    existing(cursor.fetchone(), loid)
 
 
 def try_to_open(cursor: Cursor, loid: int, mode: int) -> None:
     """Let PostgreSQL refuse a role that may not open the object by `INV_READ` or `INV_WRITE`."""
     cursor.execute(TRY_TO_OPEN, {"loid": loid, "mode": mode})
-    existing(cursor.fetchall(), loid)
+    existing(cursor.fetchone(), loid)
 
 
 def unlink(cursor: Cursor, loid: int) -> None:
     """Delete the object when the transaction commits."""
     cursor.execute(UNLINK, {"loid": loid})
-    existing(cursor.fetchall(), loid)
+    existing(cursor.fetchone(), loid)
 
 
 def check_end(end: int) -> None:
@@ -179,20 +182,16 @@ def check_end(end: int) -> None:
         raise OSError(errno.EFBIG, f"a large object ends at {MAX_SIZE} bytes; {end} were asked for")
 
 
-def existing(rows: Sequence[Any], loid: int) -> Any:
-    """Return the first row that a statement found; `FileNotFoundError` where it found no object."""
-    if not rows:
+def existing(row: Any, loid: int) -> Any:
+    """Return the row of a statement about an object; `FileNotFoundError` where there is none."""
+    if row is None:
         raise FileNotFoundError(errno.ENOENT, "no such large object", str(loid))
-    return rows[0]
+    return row
 
 
 def bytes_of(cursor: Cursor, loid: int) -> Iterator[bytes]:
-    """Yield the bytes of a result of one column.
-
-    Of an object that exists there is a row, which has NULL where there is nothing to read.
-    """
-    row = cursor.fetchone()
-    existing([row] if row else [], loid)
+    """Yield the bytes of a result of one column, whose only row is NULL where there are none."""
+    row = existing(cursor.fetchone(), loid)
     while row and row[0]:
         yield row[0]
         row = cursor.fetchone()

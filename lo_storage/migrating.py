@@ -1,4 +1,4 @@
-"""What migrations need: which of them come after the library's, and how to go without them."""
+"""What migrations need: the project's come after the library's, which run where they are off."""
 
 from collections.abc import Iterator
 from importlib import import_module

@@ -13,7 +13,7 @@ __all__ = ["LargeObject"]
 
 
 class OidField(models.BigIntegerField):  # type: ignore[type-arg]  # no generic at run time
-    """PostgreSQL's `oid`. `vacuumlo` deletes each large object that no column of this type has."""
+    """PostgreSQL's `oid`: `vacuumlo` spares only the large objects that such a column names."""
 
     def db_type(self, connection: Any) -> str:
         return "oid"
@@ -34,7 +34,8 @@ class LargeObject(models.Model):
     - `name`: what a file field stores ("16418.pdf").
     - `original_name`: the last part of the name that the file came with.
     - `size`: in bytes.
-    - `sha256`: in hexadecimal; NULL, unknown, after a part of the content was overwritten.
+    - `sha256`: in hexadecimal, of what `DbFileStorage.save()` wrote. NULL, unknown, after any other
+      write, and for an adopted object.
     - `version`: 1, and one more after each write.
     - `created_at`, `modified_at`.
 
@@ -69,7 +70,7 @@ class LargeObject(models.Model):
 
 
 @receiver(pre_save, sender=LargeObject)
-def refuse_row_without_object(**kwargs: Any) -> None:
+def refuse_save(**kwargs: Any) -> None:
     # loaddata, too, could make a row of an object that is not there, or is another application's.
     raise NotSupportedError(
         "a row of the catalogue is made together with its large object, by DbFileStorage; fixtures"

@@ -38,4 +38,4 @@ def suffix_of(original_name: str) -> str:
     while suffixes and len("".join(suffixes)) > MAX_SUFFIX:
         del suffixes[0]
     suffix = "".join(suffixes)
-    return suffix if suffix.strip(".") else ""
+    return suffix if suffix.strip(".") else ""  # Only dots may be left of "a./.".

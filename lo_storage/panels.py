@@ -51,7 +51,7 @@ TABLE_ROW = "<tr>" + 6 * "<td>{}</td>" + "</tr>"
 class LargeObjectsPanel(Panel):
     """Each operation on a large object: which one, how many bytes, round trips and milliseconds.
 
-    The content of a download is not in it: it is sent after the response has begun, and the toolbar
+    What a response reads while it is sent, the content of a large file, is not in it: the toolbar
     has looked by then.
     """
 

@@ -22,11 +22,12 @@ from django.utils.deconstruct import deconstructible
 from django.utils.encoding import filepath_to_uri
 
 from . import catalogue, large_objects, names
-from .catalogue import Entry
+from .catalogue import SMALL_SIZE, Entry
 from .database import cursor, db_for_read, db_for_write, retry_on_recovery_conflict
 from .files import READ_SIZE, DbFileIO
-from .large_objects import ROW_SIZE, WRITE_SIZE, Buffer
+from .large_objects import WRITE_SIZE, Buffer
 
+# Of other modules, those that pg-lo-storage has here.
 __all__ = [
     "DbFile",
     "DbFileIO",
@@ -40,7 +41,7 @@ __all__ = [
 class DbFile(File):  # type: ignore[type-arg]  # no generic at run time
     """What `DbFileStorage.open()` returns: Django's `File` around a `DbFileIO`."""
 
-    # For multiple_chunks(): up to here chunks() is one round trip.
+    # For multiple_chunks(): below it chunks() is one round trip.
     DEFAULT_CHUNK_SIZE = READ_SIZE
 
     file: Any
@@ -76,16 +77,17 @@ class DbFileStorage(Storage):
     - `alias`: the Django database (None: the settings PG_LO_STORAGE_DB_FOR_READ and
       PG_LO_STORAGE_DB_FOR_WRITE).
 
-    A stored name is the number of the large object and the suffixes of the original file name;
-    `upload_to` has no effect. The catalogue has the name letter for letter. Another spelling is no
-    file, even where its number belongs to a large object.
+    A stored name is the number of the large object and the suffixes of the original file name; of
+    `upload_to` only the last part has an effect. The catalogue has the name letter for letter.
+    Another spelling is no file, even where its number belongs to a large object.
 
     `save()` and `delete()` belong to the transaction in which they are called, and are transactions
     of their own where there is none. `open()` with a mode that writes needs a transaction, and all
     else works in autocommit, too.
 
-    Round trips: one each, but for `save()` of more than 1 MiB, which takes one for each MiB, one to
-    record size and checksum, and the transaction's.
+    Round trips: one each, and one more where a file is looked for in a second database, and to open
+    with "w" or "a". `save()` of more than 1 MiB takes one for each MiB, one to record size and
+    checksum, and the transaction's; `url()` takes none.
     """
 
     def __init__(self, base_url: str | None = None, alias: str | None = None) -> None:
@@ -124,13 +126,15 @@ class DbFileStorage(Storage):
         return DbFile(cast(IO[bytes], file), name)
 
     def _find_and_open(self, name: str, mode: str) -> DbFileIO:
-        loid = names.loid_of(name) or 0
+        loid = names.loid_of(name)
+        if loid is None:
+            raise _not_found(name)
         reader, writer = db_for_read(self.alias), db_for_write(self.alias)
-        # A replica may lag behind.
-        aliases = [self.alias, writer] if reader != writer else [self.alias]
-        for alias in aliases if loid else ():
+        # The reader may be a replica that lags behind. It is not named here: so a file that is
+        # opened again, to write, goes to the writer.
+        for alias in [self.alias] if reader == writer else [self.alias, writer]:
             with suppress(FileNotFoundError):
-                file = DbFileIO(loid, mode, name, alias, ahead=ROW_SIZE)
+                file = DbFileIO(loid, mode, name, alias, content_below=SMALL_SIZE)
                 if file.stored_name == name:
                     if alias != self.alias:
                         _log_fall_back(loid, reader, writer)
@@ -140,7 +144,7 @@ class DbFileStorage(Storage):
 
     def _save(self, name: str, content: "File[Any]") -> str:
         alias = db_for_write(self.alias)
-        parts = _gather(content.chunks())
+        parts = _recut(content.chunks())
         first = next(parts, b"")
         second = next(parts, None)
         sha256 = hashlib.sha256(first)
@@ -150,6 +154,7 @@ class DbFileStorage(Storage):
         with transaction.atomic(using=alias), cursor(alias) as c:
             loid, stored_name, _ = catalogue.create(c, first, name)
             size = len(first)
+            # Nobody else sees this object yet: its row is completed once, at the end.
             for part in chain([second], parts):
                 sha256.update(part)
                 large_objects.write(c, loid, size, part)
@@ -169,9 +174,11 @@ class DbFileStorage(Storage):
             catalogue.delete(c, os.fspath(name))
 
     def exists(self, name: str) -> bool:
-        with suppress(FileNotFoundError):
-            return bool(self.locate(name))
-        return False
+        try:
+            self.locate(name)
+        except FileNotFoundError:
+            return False
+        return True
 
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
         """Return no folders and every file, for "", "." or "/"; there are no other folders."""
@@ -189,10 +196,10 @@ class DbFileStorage(Storage):
         return urljoin(self.base_url, filepath_to_uri(name or "").lstrip("/"))
 
     def get_created_time(self, name: str) -> datetime:
-        return _for_django(self.entry(name).created_at)
+        return _naive_unless_use_tz(self.entry(name).created_at)
 
     def get_modified_time(self, name: str) -> datetime:
-        return _for_django(self.entry(name).modified_at)
+        return _naive_unless_use_tz(self.entry(name).modified_at)
 
     def get_accessed_time(self, name: str) -> datetime:
         raise NotImplementedError("PostgreSQL does not record when a large object was read")
@@ -201,15 +208,15 @@ class DbFileStorage(Storage):
         """Return what the catalogue knows of a file; `FileNotFoundError` where it has none."""
         return self.locate(name)[1]
 
-    def locate(self, name: str, ahead: int = 0) -> tuple[str, Entry]:
+    def locate(self, name: str, content_below: int = 0) -> tuple[str, Entry]:
         """Return (the alias of a database that has the file, what the catalogue knows of it).
 
         The alias for writing is asked where the one for reading has no such file: it may be a
-        replica that lags behind. The content of a file of fewer than `ahead` bytes is read, too.
-        Raises `FileNotFoundError`.
+        replica that lags behind. A content of fewer than `content_below` bytes is read, too. Raises
+        `FileNotFoundError`.
         """
         reader, writer = db_for_read(self.alias), db_for_write(self.alias)
-        find = partial(catalogue.find, name=os.fspath(name), ahead=ahead)
+        find = partial(catalogue.find, name=os.fspath(name), content_below=content_below)
         for alias in dict.fromkeys([reader, writer]):
             entry = retry_on_recovery_conflict(alias, find)
             if entry is not None:
@@ -234,8 +241,8 @@ def _not_found(name: str) -> FileNotFoundError:
     return FileNotFoundError(errno.ENOENT, "no such file in the large object catalogue", name)
 
 
-def _gather(chunks: Iterable[Any]) -> Iterator[Buffer]:
-    """Yield the same bytes in parts of 1 MiB, the last one shorter; text as UTF-8."""
+def _recut(chunks: Iterable[Any]) -> Iterator[Buffer]:
+    """Yield the same bytes in parts of `WRITE_SIZE`, the last one shorter; text as UTF-8."""
     part = bytearray()
     for chunk in chunks:
         data = memoryview(chunk.encode() if isinstance(chunk, str) else chunk).cast("B")
@@ -250,7 +257,7 @@ def _gather(chunks: Iterable[Any]) -> Iterator[Buffer]:
         yield part
 
 
-def _for_django(moment: datetime) -> datetime:
+def _naive_unless_use_tz(moment: datetime) -> datetime:
     return (
         moment if settings.USE_TZ else timezone.make_naive(moment, timezone.get_default_timezone())
     )

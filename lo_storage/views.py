@@ -6,7 +6,7 @@ from asgiref.sync import sync_to_async
 from django.http import Http404, HttpRequest, HttpResponseNotAllowed, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from .large_objects import ROW_SIZE
+from .catalogue import SMALL_SIZE
 from .serving import streaming
 from .serving.answers import answer
 from .serving.headers import CACHE_CONTROL, describe
@@ -17,8 +17,8 @@ __all__ = ["adb_serve", "db_serve"]
 
 class _UncompressedResponse(StreamingHttpResponse):
     def has_header(self, header: str) -> bool:
-        # GZipMiddleware asks this, and would corrupt a part and drop Content-Length. The header
-        # itself cannot say so: "identity" is not to be sent (RFC 9110, section 8.4.1).
+        # GZipMiddleware passes over what has this header; else it would corrupt a range and drop
+        # Content-Length. To send "identity" is forbidden (RFC 9110, section 8.4.1).
         return header.lower() == "content-encoding" or super().has_header(header)
 
 
@@ -44,24 +44,25 @@ def db_serve(
     Answers conditions (RFC 9110, section 13) and byte ranges (section 14), and streams under WSGI
     and ASGI. Raises `Http404` for a name that the catalogue does not have.
 
-    Round trips: one for what the catalogue knows, together with a content below 256 KiB; then one
-    for each MiB of a larger content. No transaction is held between them.
+    Round trips: one for what the catalogue knows, together with a content below 256 KiB, unless the
+    request has If-None-Match; else one more for each MiB of each range. No transaction is held
+    between them.
     """
     if request.method not in ("GET", "HEAD"):
         return HttpResponseNotAllowed(["GET", "HEAD"])
-    is_asgi = hasattr(request, "scope")  # Other frameworks wrap it and pass its attributes on.
-    # A browser that has the file asks whether it still holds, and mostly it does.
+    is_asgi = hasattr(request, "scope")  # No isinstance(): other frameworks wrap the request.
+    # With If-None-Match the answer is mostly a 304, which needs no content.
     needs_content = request.method == "GET" and "If-None-Match" not in request.headers
     try:
-        alias, entry = storage.locate(filename, ROW_SIZE if needs_content else 0)
+        alias, entry = storage.locate(filename, SMALL_SIZE if needs_content else 0)
     except FileNotFoundError as error:
         raise Http404("There is no such file.") from error
     finally:
         if is_asgi:
-            streaming.end_with_request()
+            streaming.close_connections_with_request()
 
-    described = describe(entry, as_attachment, download_name, cache_control)
-    status, headers, segments = answer(request.method, request.headers, entry, described)
+    file_headers = describe(entry, as_attachment, download_name, cache_control)
+    status, headers, segments = answer(request.method, request.headers, entry, file_headers)
     stream: Callable[..., Iterator[bytes] | AsyncIterator[bytes]]
     stream = streaming.astream if is_asgi else streaming.stream
     response = _UncompressedResponse(stream(alias, entry, segments), status=status, headers=headers)

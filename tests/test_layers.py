@@ -42,7 +42,7 @@ def modules(*, tests):
 
 def test_the_library_needs_nothing_else():
     found = {
-        path.name: foreign(path.read_text(), package, OPTIONAL.get(path.stem, set()))
+        path: foreign(path.read_text(), package, OPTIONAL.get(path.stem, set()))
         for path, package in modules(tests=False)
     }
     assert len(found) > 20
@@ -61,8 +61,7 @@ def test_nothing_in_the_library_needs_what_is_optional():
 
 def test_its_tests_need_nothing_of_the_site():
     found = {
-        path.name: foreign(path.read_text(), package, FOR_TESTS)
-        for path, package in modules(tests=True)
+        path: foreign(path.read_text(), package, FOR_TESTS) for path, package in modules(tests=True)
     }
     assert len(found) > 20
     assert {name: names for name, names in found.items() if names} == {}

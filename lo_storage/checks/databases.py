@@ -6,8 +6,9 @@ from typing import Any
 from django.core import checks
 from django.db import connections, router
 
+from ..catalogue import TABLE
 from ..database import db_for_read, db_for_write, is_supported
-from ..upkeep.columns import file_columns
+from ..upkeep.columns import columns_elsewhere, file_columns
 
 # How many objects one transaction may lock at once (PostgreSQL, "Lock Management"), if there are
 # more files in the catalogue than that; else no row.
@@ -57,12 +58,27 @@ def check_databases(**kwargs: Any) -> list[checks.CheckMessage]:
                 checks.Error(
                     f"A database router keeps the app 'lo_storage' out of the database {alias!r},"
                     " where files are to be kept.",
-                    hint="Let its allow_migrate() return True for both, and run"
+                    hint="Let its allow_migrate() return True for this app there, and run"
                     f" 'manage.py migrate --database {alias}'.",
                     id="lo_storage.E007",
                 )
             )
     return messages
+
+
+@checks.register(checks.Tags.models)
+def check_one_transaction(**kwargs: Any) -> list[checks.CheckMessage]:
+    """W001: rows and their files are in one database, which one transaction can hold."""
+    return [
+        checks.Warning(
+            f"The rows of {column} are in another database than their files in {alias!r}: no"
+            " transaction holds both.",
+            hint="Give the field's DbFileStorage the alias of the model's database.",
+            id="lo_storage.W001",
+        )
+        for alias in connections
+        for column in columns_elsewhere(alias)
+    ]
 
 
 @checks.register(checks.Tags.files)
@@ -90,7 +106,7 @@ def check_locks(databases: Any = None, **kwargs: Any) -> list[checks.CheckMessag
         if not is_supported(connection):
             continue
         with connection.cursor() as cursor:
-            if "lo_storage_largeobject" not in connection.introspection.table_names(cursor):
+            if TABLE not in connection.introspection.table_names(cursor):
                 continue  # It is about to be migrated.
             cursor.execute(MORE_FILES_THAN_LOCKS)
             for (locks,) in cursor.fetchall():

@@ -7,7 +7,6 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
-from django.db import connections
 from django.urls import Resolver404, get_script_prefix, resolve
 from django.views.static import serve
 
@@ -15,7 +14,7 @@ from ..constraints import LargeObjectReference
 from ..fields import DbFileField, DbImageField
 from ..names import MAX_LENGTH
 from ..storage import DbFileStorage
-from ..upkeep.columns import columns_elsewhere, file_columns
+from ..upkeep.columns import file_columns
 
 
 @checks.register(checks.Tags.models)
@@ -73,21 +72,6 @@ def _check_reference(model: Any, constraint: LargeObjectReference) -> tuple[str,
 
 
 @checks.register(checks.Tags.models)
-def check_one_transaction(**kwargs: Any) -> list[checks.CheckMessage]:
-    """W001: rows and their files are in one database, which one transaction can hold."""
-    return [
-        checks.Warning(
-            f"The rows of {column} are in another database than their files in {alias!r}: no"
-            " transaction holds both.",
-            hint="Give the field's DbFileStorage the alias of the model's database.",
-            id="lo_storage.W001",
-        )
-        for alias in connections
-        for column in columns_elsewhere(alias)
-    ]
-
-
-@checks.register(checks.Tags.models)
 def check_columns(**kwargs: Any) -> list[checks.CheckMessage]:
     """W002, W003, W005: a file column has an address, room for a name, and a reference."""
     return [
@@ -98,6 +82,7 @@ def check_columns(**kwargs: Any) -> list[checks.CheckMessage]:
 
 
 def _check_column(field: Any) -> Iterator[tuple[str, str, str]]:
+    # An unset MEDIA_URL is the script's prefix.
     if field.storage._base_url is None and get_script_prefix() == settings.MEDIA_URL:
         yield (
             "lo_storage.W002",

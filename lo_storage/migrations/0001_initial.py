@@ -16,7 +16,7 @@ def require_postgresql(apps: Any, schema_editor: Any) -> None:
         )
 
 
-# What a migration has run is frozen: a later version of a function gets a new name.
+# This SQL has run somewhere, so it is never edited: what changes gets a new migration, and a new name.
 
 # A stored name begins with its own number, and no two rows can claim one object.
 NAMES = """
@@ -101,8 +101,8 @@ begin
                        naming, file_column)
            into is_named using old_name;
         if is_named then
-            -- A lock leaves no trace: who lets go of another name at the same time, with a
-            -- snapshot from before, must fail to serialize and not believe that ours is there.
+            -- Under REPEATABLE READ another transaction may let go of that last name now. It must
+            -- fail to serialize, and a lock alone leaves nothing to conflict with: write the row.
             execute format('update %s set version = version where name = $1', catalogue)
               using old_name;
             return null;
@@ -131,8 +131,8 @@ $$;
 class Migration(migrations.Migration):
     initial = True
     dependencies = []
-    # A migration that adds a LargeObjectReference needs the catalogue. The autodetector gives it no
-    # dependency on this one: it looks for these in relational fields alone.
+    # A migration that adds a LargeObjectReference must run after this one. The autodetector gives it
+    # no such dependency, because a constraint is no relational field.
     run_before = list(referencing_migrations())
 
     operations = [

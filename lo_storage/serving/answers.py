@@ -9,7 +9,7 @@ from django.utils.http import parse_http_date
 
 from ..catalogue import Entry
 from . import conditions, ranges
-from .headers import without_content
+from .headers import refusal_headers
 
 # It names a file by its number: original name and suffixes are the user's words.
 logger = logging.getLogger("lo_storage")
@@ -37,58 +37,61 @@ class Answer(NamedTuple):
 
 
 def answer(
-    method: str | None, asked: Mapping[str, str], entry: Entry, described: dict[str, str]
+    method: str | None,
+    request_headers: Mapping[str, str],
+    entry: Entry,
+    file_headers: dict[str, str],
 ) -> Answer:
     """Return the answer to a GET or HEAD.
 
     Arguments:
 
     - `method`: of the request.
-    - `asked`: the headers of the request, by names of any case.
+    - `request_headers`: those of the request, by names of any case.
     - `entry`: the file.
-    - `described`: the headers that describe the file (`headers.describe`).
+    - `file_headers`: those that describe the file (`headers.describe`).
 
     Raises `ContentMissing`.
     """
     if entry.content is not None:
         check_length(entry, len(entry.content), entry.size)
-    etag, modified = described["ETag"], parse_http_date(described["Last-Modified"])
-    empty = {**without_content(described), "Content-Length": "0"}
-    match conditions.unmet(asked, etag, modified):
+    etag, modified = file_headers["ETag"], parse_http_date(file_headers["Last-Modified"])
+    refusal = {**refusal_headers(file_headers), "Content-Length": "0"}
+    match conditions.unmet(request_headers, etag, modified):
         case 304:
             # With all headers, by which a cache brings its own up to date: RFC 9111, section 3.2.
-            return Answer(304, described, [])
+            return Answer(304, file_headers, [])
         case 412:
-            return Answer(412, empty, [])
-    whole = Answer(200, {**described, "Content-Length": str(entry.size)}, [(0, entry.size)])
+            return Answer(412, refusal, [])
+    whole = Answer(200, {**file_headers, "Content-Length": str(entry.size)}, [(0, entry.size)])
     if method == "HEAD":  # Ranges are defined for GET alone: RFC 9110, section 14.2.
         return whole._replace(segments=[])
-    # After a second version the date is no strong validator: both may be of one second (8.8.2.2).
-    strong = modified if entry.version == 1 else None
-    if not conditions.is_current(asked.get("If-Range"), etag, strong):
+    # Two versions may have one date: after the first it is no strong validator (section 8.8.2.2).
+    strong_date = modified if entry.version == 1 else None
+    if not conditions.is_current(request_headers.get("If-Range"), etag, strong_date):
         return whole
     try:
-        spans = ranges.parse(asked.get("Range", ""), entry.size)
+        spans = ranges.parse(request_headers.get("Range", ""), entry.size)
     except ranges.RangeNotSatisfiable:
-        return Answer(416, {**empty, "Content-Range": f"bytes */{entry.size}"}, [])
+        return Answer(416, {**refusal, "Content-Range": f"bytes */{entry.size}"}, [])
     if spans is None:
         return whole
-    partial = _partial(described, entry.size, spans)
+    partial = _partial(file_headers, entry.size, spans)
     # Several ranges that cost more than the whole file are ignored: sections 14.2 and 17.15.
     statements = len(spans) if entry.content is None else 0
     cost = int(partial.headers["Content-Length"]) + statements * STATEMENT_COST
     return partial if len(spans) == 1 or cost <= entry.size else whole
 
 
-def _partial(described: dict[str, str], size: int, spans: list[tuple[int, int]]) -> Answer:
+def _partial(file_headers: dict[str, str], size: int, spans: list[tuple[int, int]]) -> Answer:
     """Return the answer that has one part of the content, or several (section 15.3.7)."""
     content_ranges = [f"bytes {start}-{end - 1}/{size}" for start, end in spans]
     if len(spans) == 1:
         (start, end), (content_range,) = spans[0], content_ranges
         more = {"Content-Length": str(end - start), "Content-Range": content_range}
-        return Answer(206, {**described, **more}, [(start, end)])
+        return Answer(206, {**file_headers, **more}, [(start, end)])
     boundary = secrets.token_hex(16)  # No content has it by chance, and nobody can guess it.
-    content_type = described["Content-Type"]
+    content_type = file_headers["Content-Type"]
     segments: list[Segment] = []
     for span, content_range in zip(spans, content_ranges, strict=True):
         # Before the first boundary, too, a line may end: section 14.6.
@@ -103,11 +106,11 @@ def _partial(described: dict[str, str], size: int, spans: list[tuple[int, int]])
         "Content-Type": f"multipart/byteranges; boundary={boundary}",
         "Content-Length": str(length),
     }
-    return Answer(206, {**described, **more}, segments)
+    return Answer(206, {**file_headers, **more}, segments)
 
 
 def check_length(entry: Entry, length: int, expected: int) -> None:
-    """Raise `ContentMissing` where a read gave fewer bytes than the catalogue has."""
+    """Raise `ContentMissing` where a read gave another number of bytes than the catalogue says."""
     if length != expected:
         raise missing(entry)
 

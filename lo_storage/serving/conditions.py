@@ -2,9 +2,9 @@
 
 Django's `get_conditional_response()` differs in three points:
 
-- It takes a malformed If-Match or If-None-Match for none, and then heeds the date beside it, which
+- It treats a malformed If-Match or If-None-Match as absent, and then uses the date beside it, which
   sections 13.1.3 and 13.1.4 say to ignore.
-- It ignores the date 0.
+- It ignores the first second of 1970.
 - It does not know If-Range.
 """
 

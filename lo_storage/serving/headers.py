@@ -99,10 +99,10 @@ def describe(
     }
 
 
-def without_content(described: dict[str, str]) -> dict[str, str]:
+def refusal_headers(file_headers: dict[str, str]) -> dict[str, str]:
     """Return the headers of a refusal, which speaks of the file and does not have its content."""
     of_content = {"Content-Type", "Content-Disposition", "Repr-Digest"}
-    return {name: value for name, value in described.items() if name not in of_content}
+    return {name: value for name, value in file_headers.items() if name not in of_content}
 
 
 def etag(entry: Entry) -> str:

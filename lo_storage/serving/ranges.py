@@ -22,12 +22,12 @@ def parse(header: str, size: int) -> list[tuple[int, int]] | None:
 
     Arguments:
 
-    - `header`: the header's value.
+    - `header`: the header's value, or "".
     - `size`: of the content, in bytes.
 
-    None stands for a header that is ignored, so that the whole content is sent: of another unit,
-    malformed, or with more than `MAX_RANGES` ranges (section 14.2). Ranges that overlap or touch
-    become one, in the place of the first of them (section 15.3.7.2): no byte is sent twice. Raises
+    None says to send the whole content: the header is absent (""), of another unit, malformed, or
+    has more than `MAX_RANGES` ranges (section 14.2). Ranges that overlap or touch become one, in
+    the place of the first of them (section 15.3.7.2): no byte is sent twice. Raises
     `RangeNotSatisfiable` (section 15.5.17).
     """
     unit, _, listed = header.partition("=")

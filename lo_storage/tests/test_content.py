@@ -36,15 +36,15 @@ def test_a_new_object_is_catalogued():
 def test_an_object_is_opened(content):
     content.write(0, memoryview(b"abc"))
     names = list(LargeObject.objects.values_list("name", flat=True))
-    ahead = b"abc" if names else b""
+    small = b"abc" if names else b""
     for writing in (False, True):
-        found, name, read_ahead = Content.open("default", content.loid, writing=writing, ahead=4)
-        assert (found, [name], read_ahead) == (content, names or [""], ahead)
+        found, name, data = Content.open("default", content.loid, writing=writing, content_below=4)
+        assert (found, [name], data) == (content, names or [""], small)
 
 
 def test_what_does_not_exist_is_not_opened():
     with pytest.raises(FileNotFoundError):
-        Content.open("default", 4_294_967_295, writing=False, ahead=0)
+        Content.open("default", 4_294_967_295, writing=False, content_below=0)
 
 
 def test_what_is_written_is_read(content):
@@ -54,14 +54,21 @@ def test_what_is_written_is_read(content):
     assert {len(row) for row in rows} == {ROW_SIZE, 5}
     assert b"".join(rows) == data
     assert read(content, 7, ROW_SIZE + 9) == data[7 : ROW_SIZE + 9]
-    assert list(content.rows(0, MAX_SIZE, gathered=True)) == [data]
+    assert content.read(0, MAX_SIZE) == data
+    assert content.read(7, ROW_SIZE + 9) == data[7 : ROW_SIZE + 9]
 
 
-@pytest.mark.parametrize("gathered", [False, True])
-def test_nothing_is_no_row(content, gathered):
-    assert b"".join(content.rows(0, MAX_SIZE, gathered=gathered)) == b""
+def test_nothing_is_read_where_there_is_nothing(content):
+    assert (read(content), content.read(0, MAX_SIZE)) == (b"", b"")
     content.write(0, memoryview(b"abc"))
-    assert b"".join(content.rows(3, MAX_SIZE, gathered=gathered)) == b""
+    assert (read(content, 3), content.read(3, MAX_SIZE)) == (b"", b"")
+
+
+def test_what_is_gone_is_not_read(content):
+    gone = content._replace(loid=4_294_967_295)
+    for call in (gone.size, lambda: read(gone), lambda: gone.read(0, 1)):
+        with pytest.raises(FileNotFoundError):
+            call()
 
 
 def test_the_end_moves(content):

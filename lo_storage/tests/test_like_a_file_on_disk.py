@@ -169,7 +169,7 @@ class SideBySide(RuleBasedStateMachine):
                 cursor.execute("select lo_from_bytea(0, %s)", [content])
                 (self.loid,) = cursor.fetchone()
         self.path.write_bytes(content)
-        self.file = DbFileIO(self.loid, mode, ahead=ROW_SIZE)
+        self.file = DbFileIO(self.loid, mode, content_below=ROW_SIZE)
         self.open_judge(mode)
 
     def open_judge(self, mode):

@@ -67,7 +67,7 @@ def test_no_privilege_is_refused_and_leaves_the_transaction_usable(
     before = large_objects(), list(LargeObject.objects.values())
     become_guest(loid)
     with pytest.raises(PermissionError, match=f"permission denied for large object {loid}") as info:
-        DbFileIO(loid, mode, ahead=100)
+        DbFileIO(loid, mode, content_below=100)
     assert info.value.errno == errno.EACCES
     assert (large_objects(), list(LargeObject.objects.values())) == before
 
@@ -84,7 +84,7 @@ def test_the_storage_refuses_as_the_file_does(save, become_guest):
 @pytest.mark.parametrize("to", [None, "public"])
 def test_who_may_only_read_is_refused_to_write(loid, become_guest, to):
     become_guest(loid, "select", to)
-    with DbFileIO(loid, ahead=100) as file:
+    with DbFileIO(loid, content_below=100) as file:
         assert file.read() == b"content"
     for mode in WRITING:
         with pytest.raises(PermissionError, match="permission denied for large object"):

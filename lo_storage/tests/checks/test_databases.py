@@ -3,7 +3,12 @@ from django.core import checks
 from django.core.files.storage import FileSystemStorage
 from django.db import connections, models
 
-from lo_storage.checks.databases import check_databases, check_locks, check_requests
+from lo_storage.checks.databases import (
+    check_databases,
+    check_locks,
+    check_one_transaction,
+    check_requests,
+)
 from lo_storage.fields import DbFileField
 from lo_storage.storage import DbFileStorage
 
@@ -64,7 +69,7 @@ def test_a_router_that_keeps_the_catalogue_out(paper, settings):
     (message,) = check_databases()
     assert (message.id, message.hint) == (
         "lo_storage.E007",
-        "Let its allow_migrate() return True for both, and run"
+        "Let its allow_migrate() return True for this app there, and run"
         " 'manage.py migrate --database default'.",
     )
 
@@ -122,3 +127,15 @@ def test_a_database_that_is_about_to_be_migrated_has_no_locks_to_look_at(paper):
     with connections["default"].cursor() as cursor:
         cursor.execute("alter table lo_storage_largeobject rename to another")
     assert check_locks(databases=["default"]) == []
+
+
+def test_rows_in_another_database_than_their_files(rows_elsewhere):
+    assert check_one_transaction() == [
+        checks.Warning(
+            f"The rows of lo_storage_tests.Document.{column} are in another database than their"
+            " files in 'default': no transaction holds both.",
+            hint="Give the field's DbFileStorage the alias of the model's database.",
+            id="lo_storage.W001",
+        )
+        for column in ("data", "scan")
+    ]

@@ -10,7 +10,6 @@ from django.views.static import serve
 from lo_storage.checks.models import (
     check_addresses,
     check_columns,
-    check_one_transaction,
     check_references,
 )
 from lo_storage.constraints import LargeObjectReference
@@ -191,15 +190,3 @@ def test_a_reference_on_a_column_of_the_parent_s_table(monkeypatch):
         "lo_storage.E006",
         "Move the constraint to lo_storage.Paper.",
     )
-
-
-def test_rows_in_another_database_than_their_files(rows_elsewhere):
-    assert check_one_transaction() == [
-        checks.Warning(
-            f"The rows of lo_storage_tests.Document.{column} are in another database than their"
-            " files in 'default': no transaction holds both.",
-            hint="Give the field's DbFileStorage the alias of the model's database.",
-            id="lo_storage.W001",
-        )
-        for column in ("data", "scan")
-    ]

@@ -13,6 +13,7 @@ from django.http import Http404
 from django.test import AsyncRequestFactory, RequestFactory
 from django.urls import path
 
+from lo_storage.large_objects import INV_WRITE
 from lo_storage.models import LargeObject
 from lo_storage.serving import streaming
 from lo_storage.serving.answers import ContentMissing
@@ -57,7 +58,7 @@ def test_a_download_is_cut_when_the_file_changes(save, caplog, change, header, a
 
 
 @pytest.mark.parametrize("size", [7, 1_500_000])
-@pytest.mark.parametrize("harm", ["lo_unlink({})", "lo_truncate(lo_open({}, 131072), 3)"])
+@pytest.mark.parametrize("harm", ["lo_unlink({})", f"lo_truncate(lo_open({{}}, {INV_WRITE}), 3)"])
 def test_a_large_object_that_is_missing_or_too_short_is_an_error_in_the_log(
     save, caplog, size, harm
 ):
