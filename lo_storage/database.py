@@ -87,8 +87,9 @@ def cursor(alias: str, cursor_class: type[Cursor[Any]] = Cursor) -> Iterator[Any
             f" {connection.settings_dict['ENGINE']!r} with {connection.Database.__name__!r}; set"
             " its ENGINE to 'django.db.backends.postgresql' and install psycopg"
         )
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
+    # Django's own cursor comes first, for what a backend or a package does when one is opened: a
+    # tenant's search path, a role, a variable of row-level security.
+    connection.cursor().close()
     server_side = cursor_class(connection.connection)
     server_side.format = pq.Format.BINARY
     try:
