@@ -34,15 +34,17 @@ class _AtomicFieldFileMixin:
         """Yield the content in chunks of `chunk_size` bytes (None: as the open file does)."""
         return cast(Iterator[bytes], self.file.chunks(chunk_size))
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        with self._atomic():
-            super().save(*args, **kwargs)  # type: ignore[misc]
+    def save(self, name: str, content: Any, save: bool = True) -> None:
+        with self._atomic(save):
+            super().save(name, content, save)  # type: ignore[misc]
 
-    def delete(self, *args: Any, **kwargs: Any) -> None:
-        with self._atomic():
-            super().delete(*args, **kwargs)  # type: ignore[misc]
+    def delete(self, save: bool = True) -> None:
+        with self._atomic(save):
+            super().delete(save)  # type: ignore[misc]
 
-    def _atomic(self) -> AbstractContextManager[None]:
+    def _atomic(self, saves_row: bool) -> AbstractContextManager[None]:
+        if not saves_row:  # Then `instance` need be no model: django-cleanup's is none.
+            return nullcontext()
         using = router.db_for_write(type(self.instance), instance=self.instance)
         if connections[using].in_atomic_block:
             # An inner atomic() breaks the caller's transaction at any exception, also without SQL.

@@ -232,6 +232,8 @@ class DbFileIO(io.RawIOBase):
     def readline(self, size: int | None = -1, /) -> bytes:
         """Return a line, of at most `size` bytes."""
         limit = _limit(size)
+        if not limit:  # As io.FileIO, which does not look whether it is open and readable.
+            return b""
         self._check_readable()
         line = bytearray()
         while len(line) < limit and not line.endswith(b"\n"):

@@ -236,9 +236,7 @@ class SideBySide(RuleBasedStateMachine):
 
     @rule(size=sizes)
     def readline(self, size):
-        # A raw file does not look whether it is open and readable, for the size 0.
-        if size != 0 or self.can_read():
-            self.both(lambda file: file.readline(size))
+        self.both(lambda file: file.readline(size))
 
     @rule(hint=sizes)
     def readlines(self, hint):

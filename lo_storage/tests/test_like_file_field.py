@@ -144,6 +144,22 @@ def test_deleting_by_the_field(row):
     assert not storage.exists(name)
 
 
+def test_a_file_whose_instance_is_no_model(row):
+    """django-cleanup gives one to each file that it deletes."""
+
+    class Instance:
+        pass
+
+    with transaction.atomic():
+        found, storage = row.data, row.data.storage
+        type(row).objects.update(data=None)
+        found.instance = Instance()
+        found.save("april.txt", file(b"april"), save=False)
+        name = found.name
+        found.delete(save=False)
+    assert not storage.exists(name)
+
+
 def test_deleting_an_open_file_by_the_field(row):
     opened = row.data.open().file
     row.data.delete()
