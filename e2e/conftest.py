@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 
 HERE = Path(__file__).parent
 
-expect.set_options(timeout=10_000)  # two cores, and others use them, too
+expect.set_options(timeout=30_000)  # two cores, and others use them, too
 
 
 @pytest.hookimpl(trylast=True)

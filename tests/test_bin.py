@@ -159,9 +159,23 @@ def test_clients_installs_what_is_missing(machine):
     install = f"install --yes {' '.join(packages)}\n"
     for user, asked in [
         (0, f"update\n{install}"),
-        (1000, f"sudo\nsudo\nupdate\nsudo\n{install}"),
+        (1000, f"sudo\nsudo\nupdate\n{install}"),
     ]:
         script(tools / "id", f"echo {user}")
         subprocess.run([ROOT / "bin" / "clients"], env=machine, check=True, capture_output=True)
         assert (tools / "asked").read_text() == asked
         (tools / "asked").unlink()
+
+
+def test_apt_waits_for_who_else_installs(machine):
+    tools = Path(machine["PATH"])
+    script(tools / "sleep", f'echo "slept $@" >> "{tools}/asked"')
+    locked = "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 42 (apt)"
+    script(tools / "apt-get", f'[ -e "{tools}/asked" ] || {{ echo "{locked}" >&2; exit 100; }}')
+    subprocess.run([ROOT / "bin" / "apt", "wget"], env=machine, check=True)
+    assert (tools / "asked").read_text() == "slept 5\n"
+
+    script(tools / "apt-get", 'echo "E: Unable to locate package $3" >&2; exit 100')
+    failed = subprocess.run([ROOT / "bin" / "apt", "wgett"], env=machine, capture_output=True)
+    assert (failed.returncode, b"E: Unable to locate package" in failed.stderr) == (1, True)
+    assert (tools / "asked").read_text() == "slept 5\n"

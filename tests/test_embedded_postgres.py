@@ -63,7 +63,7 @@ class User:
 
 
 def until(condition):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (result := condition()):
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.01)

@@ -56,11 +56,11 @@ class Replica:
 
         def cancel():
             with self.connect() as session:
-                eventually(lambda: waited_for(session), {and_waits_for}.__eq__, seconds=5)
+                eventually(lambda: waited_for(session), {and_waits_for}.__eq__)
                 # It is in the way of this lock, and cancelled when it comes again, or never does.
                 with self.server.connect("postgres") as other, other.transaction():
                     lock(other, who_has)
-                    eventually(lambda: waited_for(session), afterwards.__eq__, seconds=5)
+                    eventually(lambda: waited_for(session), afterwards.__eq__)
                     first.rollback()
 
         with self.server.connect("postgres") as first, ThreadPoolExecutor() as pool:

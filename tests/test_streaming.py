@@ -76,17 +76,16 @@ def site(request, running, tmp_path_factory):
 
 @contextmanager
 def nothing_stays(site, server, name):
-    """The sessions, and a site that a second after the block holds no more than before it."""
+    """The sessions, and a site that after the block holds no more than before it."""
     with sessions_of(server) as sessions:
         with site.get(name) as response:
             response.read()
-        eventually(sessions, lambda seen: len(seen) <= site.may_keep, seconds=1)
+        eventually(sessions, lambda seen: len(seen) <= site.may_keep)
         limits = [site.may_keep, *site.threads_and_descriptors()]
         yield sessions
         eventually(
             lambda: [len(sessions()), *site.threads_and_descriptors()],
             lambda seen: all(count <= limit for count, limit in zip(seen, limits, strict=True)),
-            seconds=1,
         )
 
 
@@ -141,7 +140,7 @@ def test_each_answer_ends_where_the_next_one_begins(site, stored, server):
                 assert response.getheader("Transfer-Encoding") is None
             got = response.read()
         assert got == content
-        eventually(sessions, lambda seen: len(seen) <= site.may_keep, seconds=1)
+        eventually(sessions, lambda seen: len(seen) <= site.may_keep)
 
 
 @pytest.mark.parametrize(

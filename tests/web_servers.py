@@ -100,7 +100,7 @@ def web_server(kind, directory, **site):
             process.wait()
 
 
-def eventually(look, expected, seconds=30):
+def eventually(look, expected, seconds=60):
     """Return when what is seen is as expected; fail with what it was last."""
     deadline = time.monotonic() + seconds
     while not expected(seen := look()):

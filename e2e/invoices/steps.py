@@ -30,8 +30,11 @@ def colour(page, *at):
     return Image.open(BytesIO(page.screenshot())).convert("RGB").getpixel(at)
 
 
-def eventually(condition, seconds=20):
-    """Return what `condition()` returns once that is true; for what has no event."""
+def eventually(condition, seconds=60):
+    """Return what `condition()` returns once that is true; for what has no event.
+
+    Only what never happens takes so long, on however busy a machine.
+    """
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         if time.monotonic() > deadline:

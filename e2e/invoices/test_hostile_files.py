@@ -291,7 +291,7 @@ def test_no_other_site_can_include_a_file(
     notes = base_url + invoice_of(alice, b"secret", "notes.txt").data.url
     (folder / "index.html").write_text(f'<!doctype html><iframe src="{notes}"></iframe>')
     page.goto(f"http://{host}:{port}/")
-    assert page.frames[1].url == "chrome-error://chromewebdata/"
+    page.frames[1].wait_for_url("chrome-error://chromewebdata/", wait_until="commit")
     show = """(src) => new Promise((resolve) => {
       const image = new Image();
       image.onload = () => resolve("shown");

@@ -135,7 +135,7 @@ def test_a_slow_reader_under_asgi_keeps_no_connection(save, sizes):
         rows = aiter(await adb_serve(AsyncRequestFactory().get("/"), name))
         for size in sizes:
             assert len(await anext(rows)) == size
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while await sync_to_async(is_connected)():
                     pass
         assert await anext(rows, None) is None
@@ -204,10 +204,11 @@ def test_clients_that_go_away_under_asgi_leave_no_thread(save, settings):
     async def abort_many():
         application, threads = ASGIHandler(), threading.enumerate()
         await asyncio.gather(*(abort(application) for _ in range(20)))
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(60):
             while asyncio.all_tasks() != {asyncio.current_task()}:
                 await asyncio.sleep(0)
-        assert threading.enumerate() == threads
+            while threading.enumerate() != threads:
+                await asyncio.sleep(0)
 
     asyncio.run(abort_many())
     assert len(kept) == 20
