@@ -7,6 +7,7 @@ from django.db import connection, connections
 
 from lo_storage.storage import db_file_storage
 
+from .databases import administrator
 from .models import Attachment, Document
 
 
@@ -116,3 +117,40 @@ class RowsElsewhere:
 @pytest.fixture
 def rows_elsewhere(installed_documents, settings):
     settings.DATABASE_ROUTERS = [RowsElsewhere()]
+
+
+@pytest.fixture(scope="module")
+def guest(django_db_setup, django_db_blocker):
+    """A role that our own may become."""
+    name = f"{connection.settings_dict['NAME']}_guest"
+    with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
+        cursor.execute("select current_user")
+        (user,) = cursor.fetchone()
+    with administrator(connection.settings_dict["NAME"]) as session:
+        session.execute(f"create role {name}")
+        session.execute(f'grant {name} to "{user}"')
+        session.execute(f"grant set on parameter lo_compat_privileges to {name}")
+        yield name
+        session.execute(f"drop owned by {name}")
+        session.execute(f"drop role {name}")
+
+
+@pytest.fixture
+def somebody_else(guest):
+    """A function that gives a file to a role that ours is no member of."""
+    database = connection.settings_dict["NAME"]
+    with connection.cursor() as cursor:
+        cursor.execute("select quote_ident(current_user)")
+        (ours,) = cursor.fetchone()
+    given = []
+    with administrator(database) as session:
+
+        def give(name):
+            given.append(name.partition(".")[0])
+            session.execute(f"revoke {guest} from {ours}")
+            session.execute(f"alter large object {given[-1]} owner to {guest}")
+
+        yield give
+        for loid in given:
+            session.execute(f"alter large object {loid} owner to {ours}")
+        session.execute(f"grant {guest} to {ours}")

@@ -10,27 +10,9 @@ from lo_storage.models import LargeObject
 from lo_storage.storage import DbFileIO, db_file_storage
 from lo_storage.upkeep.adoption import adopt
 
-from .databases import administrator
-
 pytestmark = pytest.mark.django_db
 
 WRITING = ["r+b", "wb", "w+b", "ab", "a+b"]
-
-
-@pytest.fixture(scope="module")
-def guest(django_db_setup, django_db_blocker):
-    """A role that our own may become."""
-    name = f"{connection.settings_dict['NAME']}_guest"
-    with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
-        cursor.execute("select current_user")
-        (user,) = cursor.fetchone()
-    with administrator(connection.settings_dict["NAME"]) as session:
-        session.execute(f"create role {name}")
-        session.execute(f'grant {name} to "{user}"')
-        session.execute(f"grant set on parameter lo_compat_privileges to {name}")
-        yield name
-        session.execute(f"drop owned by {name}")
-        session.execute(f"drop role {name}")
 
 
 @pytest.fixture(params=["catalogued", "not catalogued"])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Count, Exists, Model, OuterRef, QuerySet
 
 from .. import catalogue, names
 from ..database import cursor, savepoint
@@ -28,7 +28,7 @@ def adopt_all(alias: str) -> Iterator[Adoption]:
     """
     catalogued = LargeObject.objects.using(alias)
     for model, field in columns_beside(alias):
-        rows = model._base_manager.using(alias)
+        rows: QuerySet[Model] = QuerySet(model, using=alias)  # A manager may hide some.
         if field.null:
             rows.filter(**{field.name: ""}).update(**{field.name: None})
         unknown = (

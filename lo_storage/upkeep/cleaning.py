@@ -3,41 +3,115 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import batched
+from typing import Any, NamedTuple
 
-from django.db import models
-from django.db.models import Exists, OuterRef
+from django.conf import settings
+from django.db import IntegrityError, ProgrammingError, connections, transaction
+from django.utils.module_loading import import_string
 
-from ..models import LargeObject
+from ..catalogue import TABLE
 from .columns import columns_beside
+from .naming import Search, search
 
 # Each unlink holds a lock until the commit, and PostgreSQL's default lock table has 6,400.
 BATCH = 1000
 
+UNNAMED = """
+    with key (key) as materialized ({keys}), number (loid) as materialized ({numbers})
+    select name, size, original_name
+      from {table} entry
+     where not exists (select from key where key = substring(name from '^{key}'))
+       and not exists (select from number where number.loid = entry.loid)
+       and created_at < coalesce(%s::timestamptz, 'infinity')
+       and name = any (coalesce(%s::text[], array[name]))
+     order by loid
+"""
 
-def unnamed(alias: str, before: datetime | None = None) -> models.QuerySet[LargeObject]:
-    """Return the catalogue's rows that no file column of an installed model names.
+DELETE = f"delete from {TABLE} where name = any (%s)"
+
+
+class Unnamed(NamedTuple):
+    """A file that nobody names."""
+
+    name: str
+    size: int
+    original_name: str
+
+
+class Deletion(NamedTuple):
+    """What became of some files."""
+
+    deleted: int
+    refused: dict[str, str]  # why the others are still there, by name
+
+
+def unnamed(
+    alias: str, before: datetime | None = None, names: list[str] | None = None
+) -> list[Unnamed]:
+    """Return the files that nothing in a database names, and none of the project's callables.
 
     Arguments:
 
     - `alias`: the database.
     - `before`: only files that were created before (None: all).
+    - `names`: only files of these names (None: all).
 
-    Raises `RowsElsewhere`.
+    One query, which reads each text of the database once, one to know where it has texts, and those
+    of the callables. `naming.search(alias).unsearchable` tells what it cannot read. Raises
+    `RowsElsewhere`.
     """
-    rows = LargeObject.objects.using(alias)
-    if before is not None:
-        rows = rows.filter(created_at__lt=before)
-    for model, field in columns_beside(alias):
-        naming = model._base_manager.using(alias).filter(**{field.name: OuterRef("name")})
-        rows = rows.filter(~Exists(naming))
-    return rows
+    columns_beside(alias)
+    found = _found(alias, search(alias), before, names)
+    for batch in batched([file.name for file in found], BATCH):
+        named = set(_named_by_project(alias, list(batch)))
+        found = [file for file in found if file.name not in named]
+    return found
 
 
-def delete_unnamed(alias: str, names: Iterable[str]) -> Iterator[int]:
-    """Delete the files of these names that still no row names; yield how many, after each 1,000.
+def delete_unnamed(alias: str, names: Iterable[str]) -> Iterator[Deletion]:
+    """Delete the files of these names that still nobody names, and yield what became of each 1,000.
 
-    Each thousand is one statement, and in autocommit one transaction. Raises `IntegrityError` where
-    a table that no installed model describes names one of them: of that thousand none is deleted.
+    A thousand is one transaction. Where it fails, for a file that a row has begun to name or that
+    another role owns, each of its files is one. Raises `RowsElsewhere`.
     """
     for batch in batched(names, BATCH):
-        yield unnamed(alias).filter(name__in=batch)._raw_delete(alias)
+        found = [file.name for file in unnamed(alias, names=list(batch))]
+        try:
+            yield Deletion(_delete(alias, found), {})
+        except (IntegrityError, ProgrammingError):
+            yield _delete_one_by_one(alias, found)
+
+
+def _found(
+    alias: str, found_by: Search, before: datetime | None, names: list[str] | None
+) -> list[Unnamed]:
+    keys, numbers = (query.replace("%", "%%") for query in (found_by.keys, found_by.numbers))
+    with connections[alias].cursor() as cursor:
+        cursor.execute(
+            UNNAMED.format(key=found_by.key, keys=keys, numbers=numbers, table=TABLE),
+            [before, names],
+        )
+        return [Unnamed(*row) for row in cursor.fetchall()]
+
+
+def _named_by_project(alias: str, names: list[str]) -> Iterator[str]:
+    """Yield those of the names that the callables in PG_LO_STORAGE_NAMED_BY know."""
+    for path in getattr(settings, "PG_LO_STORAGE_NAMED_BY", ()):
+        named_by: Any = import_string(path)
+        yield from named_by(alias, names)
+
+
+def _delete(alias: str, names: list[str]) -> int:
+    with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+        cursor.execute(DELETE, [names])
+        return int(cursor.rowcount)
+
+
+def _delete_one_by_one(alias: str, names: list[str]) -> Deletion:
+    deleted, refused = 0, {}
+    for name in names:
+        try:
+            deleted += _delete(alias, [name])
+        except (IntegrityError, ProgrammingError) as error:
+            refused[name] = str(error).splitlines()[0]
+    return Deletion(deleted, refused)
