@@ -10,6 +10,7 @@ class LoStorageConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401  # registers them
-        from .migrating import migrate_where_migrations_are_off
+        from .migrating import migrate_where_migrations_are_off, refuse_to_lose_files
 
+        pre_migrate.connect(refuse_to_lose_files, sender=self)
         pre_migrate.connect(migrate_where_migrations_are_off, sender=self)

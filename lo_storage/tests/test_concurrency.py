@@ -10,6 +10,8 @@ from django.db import OperationalError, connection, transaction
 from lo_storage import catalogue
 from lo_storage.storage import DbFileIO, db_file_storage
 
+from .models import Attachment
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -164,6 +166,37 @@ def test_two_that_let_go_of_the_last_two_names_leave_no_file(documents, other, o
         assert file.read() == b"march"
     documents.objects.get().delete()
     assert not db_file_storage.exists(name)
+
+
+LEVELS = ["read committed", "repeatable read", "serializable"]
+
+
+@pytest.mark.parametrize("theirs", LEVELS)
+@pytest.mark.parametrize("ours", LEVELS)
+def test_two_tables_that_let_go_of_a_file_at_once(
+    documents, other, other_session, large_objects, ours, theirs
+):
+    """The file goes with the last row, and a transaction that could not know has to fail."""
+    name = db_file_storage.save("march.txt", ContentFile(b"march"))
+    documents.objects.create(data=name)
+    Attachment.objects.create(data=name)
+    other_session.autocommit = False
+    other.execute(f"set transaction isolation level {theirs}")
+    other.execute("delete from lo_storage_tests_attachment")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"set transaction isolation level {ours}")
+        documents.objects.all().delete()
+    assert len(large_objects()) == 1
+    if theirs == "read committed":
+        other_session.commit()
+        assert not Attachment.objects.exists()
+    else:
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            other_session.commit()
+        with Attachment.objects.get().data as file:
+            assert file.read() == b"march"
+        Attachment.objects.all().delete()
+    assert large_objects() == set()
 
 
 def test_a_row_that_begins_to_name_the_file_is_waited_for(documents, other, wait_until_blocked):

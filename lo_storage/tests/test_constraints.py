@@ -5,8 +5,10 @@ from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.db import DatabaseError, IntegrityError, connection, models, transaction
 from django.db.migrations.writer import MigrationWriter
+from django.test.utils import isolate_apps
 
 from lo_storage.constraints import LargeObjectReference
+from lo_storage.fields import DbFileField
 from lo_storage.models import LargeObject
 from lo_storage.storage import db_file_storage
 
@@ -176,13 +178,103 @@ def test_another_extension_of_the_same_object_is_refused(document):
         assert file.read() == b"march"
 
 
-def test_a_file_shared_with_another_table_is_not_deleted_here(document, large_objects):
-    Attachment.objects.create(data=document.data.name)
+def test_a_file_that_another_table_names_is_kept_until_that_lets_go_of_it(document, large_objects):
+    attachment = Attachment.objects.create(data=document.data.name)
     before = large_objects()
-    with pytest.raises(IntegrityError, match="lo_storage_tests_attachment_data"):
+    document.delete()
+    assert (Document.objects.count(), large_objects()) == (0, before)
+    with attachment.data as file:
+        assert file.read() == b"march"
+    attachment.delete()
+    assert large_objects() == set()
+
+
+def test_a_history_keeps_what_was_replaced_and_gives_it_back(document, large_objects):
+    first = document.data.name
+    Attachment.objects.create(data=first)  # as a table of versions has it
+    document.data = ContentFile(b"april", "april.txt")
+    document.save()
+    assert len(large_objects()) == 2
+    Document.objects.update(data=first)
+    assert (names(), len(large_objects())) == ({first}, 1)
+    Attachment.objects.all().delete()
+    assert names() == {first}
+    Document.objects.all().delete()
+    assert large_objects() == set()
+
+
+def test_a_file_moves_from_one_table_to_another(document, large_objects):
+    before = large_objects()
+    with transaction.atomic():
+        attachment = Attachment.objects.create(data=document.data.name)
         document.delete()
     assert large_objects() == before
-    assert Document.objects.count() == 1
+    with transaction.atomic():
+        moved = Document(data=attachment.data.name)
+        attachment.delete()
+        moved.save()
+    assert large_objects() == before
+    with Document.objects.get().data as file:
+        assert file.read() == b"march"
+
+
+@pytest.mark.parametrize("rule", ["no action", "restrict", "cascade", "set null"])
+def test_a_foreign_key_of_a_project_s_own_to_the_number(document, large_objects, rule):
+    """What it does to whoever lets go of the file, as PostgreSQL has it."""
+    sql(
+        f"create table papers (id int, loid oid references lo_storage_largeobject on delete {rule})"
+    )
+    try:
+        sql("insert into papers select 1, loid from lo_storage_largeobject")
+        if rule in ("no action", "restrict"):
+            with pytest.raises(IntegrityError, match="papers_loid_fkey"):
+                document.delete()
+            assert (len(large_objects()), Document.objects.count()) == (1, 1)
+        else:
+            document.delete()
+            assert large_objects() == set()
+        with connection.cursor() as cursor:
+            cursor.execute("select id, loid is null from papers")
+            left = {"cascade": [], "set null": [(1, True)]}.get(rule, [(1, False)])
+            assert cursor.fetchall() == left
+    finally:
+        sql("drop table papers")
+
+
+@isolate_apps("lo_storage.tests")
+def test_a_table_in_another_schema(transactional_db, large_objects):
+    class Elsewhere(models.Model):
+        """A table in a schema that is not on the search path, as some write it for Django."""
+
+        data = DbFileField(null=True)
+
+        class Meta:
+            app_label = "lo_storage_tests"
+            db_table = '"files"."B one\'s"'
+            constraints = [LargeObjectReference(field="data", name="o'ne B")]
+
+        def __str__(self):
+            return self.data.name
+
+    sql("create schema files")
+    try:
+        with connection.schema_editor() as editor:
+            editor.create_model(Elsewhere)
+        (constraint,) = Elsewhere._meta.constraints
+        row = Elsewhere.objects.create(data=ContentFile(b"march", "march.txt"))
+        row.data = ContentFile(b"april", "april.txt")
+        row.save()
+        assert len(large_objects()) == 1
+        with connection.schema_editor() as editor:
+            editor.remove_constraint(Elsewhere, constraint)
+        with connection.schema_editor() as editor:
+            editor.add_constraint(Elsewhere, constraint)
+        row.delete()
+        assert large_objects() == set()
+        with connection.schema_editor() as editor:
+            editor.remove_constraint(Elsewhere, constraint)
+    finally:
+        sql("drop schema files cascade")
 
 
 def test_the_column_may_be_renamed_and_its_type_changed(document, large_objects):

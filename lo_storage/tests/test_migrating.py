@@ -4,16 +4,13 @@ from types import SimpleNamespace
 import pytest
 from django.apps import apps
 from django.core.files.base import ContentFile
-from django.core.management import call_command
-from django.db import (
-    DatabaseError,
-    IntegrityError,
-    NotSupportedError,
-    connection,
-)
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, IntegrityError, NotSupportedError, connection, connections
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 from lo_storage.migrating import referencing_migrations
+from lo_storage.storage import db_file_storage
 
 from .databases import added_alias, another_database, numbers
 from .models import Document
@@ -88,3 +85,78 @@ def test_where_migrations_are_off(transactional_db, settings):
         assert len(numbers(alias)) == 1
         documents.update(data=None)
         assert numbers(alias) == set()
+
+
+@pytest.fixture
+def other(transactional_db, settings):
+    """Another database, migrated, to which the settings send files."""
+    with another_database() as database, added_alias("other", **database) as alias:
+        settings.PG_LO_STORAGE_DB_FOR_READ = settings.PG_LO_STORAGE_DB_FOR_WRITE = alias
+        call_command("migrate", "lo_storage", database=alias, verbosity=0)
+        yield alias
+
+
+def test_migrating_to_zero_is_refused_before_anything_is_touched(other, monkeypatch):
+    with connections[other].schema_editor() as editor:
+        editor.create_model(Document)
+    Document.objects.using(other).create(data=ContentFile(b"march", "march.txt"))
+    with pytest.raises(CommandError, match="nothing was changed"):
+        call_command("migrate", "lo_storage", "zero", database=other, verbosity=0)
+    recorder = MigrationRecorder(connections[other])
+    assert {name for app, name in recorder.applied_migrations() if app == "lo_storage"} == {
+        "0001_initial",
+        "0002_one_rule_for_all_tables",
+    }
+    Document.objects.using(other).all().delete()
+    assert numbers(other) == set()
+
+
+def test_references_of_version_1_are_moved_and_moved_back(other):
+    def functions():
+        with connections[other].cursor() as cursor:
+            cursor.execute(
+                "select tgname, tgfoid::regproc::text from pg_trigger"
+                " where tgname like 'lo\\_storage\\_tests%'"
+            )
+            return dict(cursor.fetchall())
+
+    def statement(sql):
+        with connections[other].cursor() as cursor:
+            cursor.execute(sql)
+
+    documents = Document.objects.using(other)
+    with connections[other].schema_editor() as editor:
+        editor.create_model(Document)
+    own = functions()
+    assert len(own) == 2
+    assert {name: name for name in own} == own
+    call_command("migrate", "lo_storage", "0001", database=other, verbosity=0)
+    assert functions() == dict.fromkeys(own, "lo_storage_release_v1")
+    documents.create(data=ContentFile(b"march", "march.txt"))
+    statement('alter table lo_storage_tests_document rename column scan to "a scan"')
+    for _ in range(2):
+        call_command("migrate", "lo_storage", database=other, verbosity=0)
+    assert functions() == own
+    assert len(numbers(other)) == 1
+    documents.update(data=None)
+    assert numbers(other) == set()
+    statement('alter table lo_storage_tests_document rename column "a scan" to scan')
+    documents.create(scan=ContentFile(b"march", "march.txt"))
+    documents.update(title="x")
+    assert len(numbers(other)) == 1
+    documents.all().delete()
+    assert numbers(other) == set()
+
+
+def test_an_engine_with_a_table_of_numbers_of_its_own(other):
+    """As lolor has it: what is unlinked is what its table has."""
+    names = [db_file_storage.save("a.txt", ContentFile(b"a")) for _ in range(3)]
+    loids = [int(name.partition(".")[0]) for name in names]
+    with connections[other].cursor() as cursor:
+        cursor.execute("create schema lolor")
+        cursor.execute("create table lolor.pg_largeobject_metadata (oid oid)")
+        cursor.execute("insert into lolor.pg_largeobject_metadata values (%s), (%s)", loids[:2])
+        db_file_storage.delete(names[0])
+        assert numbers(other) == {*loids[1:]}
+        cursor.execute("truncate lo_storage_largeobject")
+        assert numbers(other) == {loids[2]}

@@ -1,9 +1,10 @@
 """A role that owns no large object, and may do with one what was granted, or nothing."""
 
 import errno
+import re
 
 import pytest
-from django.db import connection, transaction
+from django.db import ProgrammingError, connection, transaction
 
 from lo_storage import catalogue, large_objects
 from lo_storage.models import LargeObject
@@ -127,6 +128,22 @@ def test_adopting_what_may_not_be_read_says_so_and_goes_on(become_guest):
     assert adopt("default", f"{theirs}.pdf") == "this role may not read the large object"
     assert adopt("default", f"{granted}.pdf") is None
     assert list(LargeObject.objects.values_list("name", "size")) == [(f"{granted}.pdf", 7)]
+
+
+def test_a_table_that_the_role_may_not_read_is_told_and_nothing_is_lost(documents, guest, save):
+    document = documents.objects.create(data=save())
+    execute(f"grant select, delete on lo_storage_tests_document to {guest}")
+    execute(f"grant select, update, delete on lo_storage_largeobject to {guest}")
+    with (  # noqa: PT012  # its end, too
+        pytest.raises(ProgrammingError, match="may not read its column data") as refused,
+        transaction.atomic(),
+    ):
+        execute(f"set local role {guest}")
+        documents.objects.all().delete()
+    hint = refused.value.__cause__.diag.message_hint
+    assert re.fullmatch(rf"Run: grant select \(data\) on \w+ to {guest}", hint)
+    with documents.objects.get().data as file:
+        assert (document.pk, file.read()) == (documents.objects.get().pk, b"content")
 
 
 def test_a_privilege_that_was_taken_meanwhile(loid, become_guest, guest):
