@@ -105,7 +105,7 @@ def test_many_at_once(project):
     with (project.folder / "mysite/settings.py").open("a") as file:
         file.write(KEEP_OUT)
     ids, printed = check(project)
-    numbers = ["E002", "E007", "W002", "W003", "W004", "W005", "W007"]
+    numbers = ["E002", "W002", "W003", "W004", "W005", "W007", "W008"]
     assert ids == [f"lo_storage.{number}" for number in numbers]
     assert "papers.Paper.scan names the database 'files'" in printed
 
