@@ -1,10 +1,10 @@
-from pathlib import PurePath
-
 from django import forms
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.template.defaultfilters import filesizeformat
+
+from lo_storage.names import suffix_of
 
 from .models import Invoice
 
@@ -122,7 +122,8 @@ class UploadForm(forms.ModelForm):
 
 
 def title_of(file):
-    return " ".join(PurePath(file.name).stem.split())[:200] or "Untitled"
+    title = file.name.removesuffix(suffix_of(file.name))
+    return " ".join(title.split())[:200] or "Untitled"
 
 
 class InvoiceForm(forms.ModelForm):

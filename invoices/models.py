@@ -18,6 +18,7 @@ from django.utils import timezone
 from lo_storage.constraints import LargeObjectReference
 from lo_storage.fields import DbFileField
 from lo_storage.models import LargeObject
+from lo_storage.names import suffix_of
 from lo_storage.serving.headers import SHOWN
 from lo_storage.storage import DbFileStorage
 
@@ -99,11 +100,7 @@ class Invoice(models.Model):
     @property
     def kind(self):
         """What people call the kind of the file: "PDF", "TAR.GZ"; "file" if it has no suffix."""
-        suffixes = PurePath(self.data.name).suffixes
-        return (
-            "".join(suffixes[-2:] if ".tar" in suffixes[-2:-1] else suffixes[-1:])[1:].upper()
-            or "file"
-        )
+        return suffix_of(self.data.name)[1:].upper() or "file"
 
     @property
     def preview(self):

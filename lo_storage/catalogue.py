@@ -127,7 +127,7 @@ READ_VERSION = """
      cross join generate_series(
                %(offset)s::bigint, %(end)s::bigint - 1, %(row_size)s::bigint
            ) as start
-     where entry.loid = %(loid)s::oid
+     where entry.loid = %(loid)s::oid and entry.created_at = %(created_at)s
      order by start
 """
 
@@ -167,12 +167,13 @@ TRUNCATE = """
     select lo_close(fd) from truncated
 """
 
-# A size needs a descriptor: it is opened, used and closed in this statement.
+# A size needs a descriptor: it is opened, used and closed in this statement. An object that the
+# role may only read is left alone: once catalogued, it could not be deleted.
 ADOPT = """
     with opened as materialized (
         select oid, lo_open(oid, %(mode)s) as fd
           from pg_largeobject_metadata
-         where oid = %(loid)s::oid
+         where oid = %(loid)s::oid and pg_has_role(lomowner, 'usage')
     ), measured as materialized (
         select oid, fd, lo_lseek64(fd, 0, 2) as size from opened
     ), closed as materialized (
@@ -274,13 +275,23 @@ def read_rows(
 
 
 def read_version(
-    cursor: Cursor, loid: int, offset: int, end: int, row_size: int
+    cursor: Cursor, loid: int, offset: int, end: int, created_at: datetime, row_size: int
 ) -> tuple[int, datetime, list[bytes]]:
     """Return (version, `modified_at`, content of that version from `offset` to `end`).
 
-    The content is in rows of `row_size` bytes; they are shorter where the object ends before `end`.
+    The content is in rows of `row_size` bytes; they are shorter, or empty, where the object ends
+    before `end`.
     """
-    cursor.execute(READ_VERSION, {"loid": loid, "offset": offset, "end": end, "row_size": row_size})
+    cursor.execute(
+        READ_VERSION,
+        {
+            "loid": loid,
+            "created_at": created_at,
+            "offset": offset,
+            "end": end,
+            "row_size": row_size,
+        },
+    )
     version, modified_at, first = existing(cursor.fetchone(), loid)
     return version, modified_at, [first, *(content for *_, content in cursor.fetchall())]
 

@@ -8,7 +8,7 @@ from psycopg import Cursor
 
 from . import catalogue, large_objects
 from .database import GatheringCursor, cursor, savepoint
-from .large_objects import INV_READ, INV_WRITE, MAX_SIZE, WRITE_SIZE
+from .large_objects import INV_READ, INV_WRITE, MAX_SIZE, ROW_SIZE, WRITE_SIZE
 
 
 class Content(NamedTuple):
@@ -17,9 +17,9 @@ class Content(NamedTuple):
     So it is never another object to which PostgreSQL gave the number meanwhile. An object that is
     not catalogued has no such time (`created_at` is None), and is found by its number alone.
 
-    Each method is one statement, and one for each MiB that it writes. Two are one more: `open()` of
-    an object of another role, and `append()` to one that is not catalogued. Each raises
-    `FileNotFoundError` when the object is gone.
+    Each method is one statement, and one for each MiB that it writes. One more takes `open()` of an
+    object of another role, and writing to one that was not catalogued: it looks whether it is now.
+    Each raises `FileNotFoundError` when the object is gone.
     """
 
     alias: str
@@ -71,16 +71,31 @@ class Content(NamedTuple):
         """Return the bytes from `start` to `end`."""
         return b"".join(self.rows(start, end, GatheringCursor))
 
+    def read_version(self, start: int, end: int) -> tuple[object, list[bytes]]:
+        """Return (what tells the version from others, its bytes from `start` to `end` in rows).
+
+        An object that is not catalogued has no version (None).
+        """
+        if self.created_at is None:
+            return None, list(self.rows(start, end))
+        end = min(end, MAX_SIZE)
+        with cursor(self.alias) as c:
+            version, modified_at, rows = catalogue.read_version(
+                c, self.loid, min(start, end - 1), end, self.created_at, ROW_SIZE
+            )
+        return (version, modified_at), [row for row in rows if row]
+
     def write(self, offset: int, data: memoryview) -> int:
         """Write at `offset`; return where what was written ends."""
         large_objects.check_end(offset + len(data))  # before the first MiB of it is written
         with cursor(self.alias) as c:
+            created_at = self._created_at(c)
             for start in range(0, len(data), WRITE_SIZE):
                 part = data[start : start + WRITE_SIZE]
-                if self.created_at is None:
+                if created_at is None:
                     large_objects.write(c, self.loid, offset + start, part)
                 else:
-                    catalogue.write(c, self.loid, offset + start, part, self.created_at)
+                    catalogue.write(c, self.loid, offset + start, part, created_at)
         return offset + len(data)
 
     def append(self, data: memoryview) -> int:
@@ -97,7 +112,12 @@ class Content(NamedTuple):
     def truncate(self, size: int) -> None:
         """Cut or extend to `size` bytes."""
         with cursor(self.alias) as c:
-            if self.created_at is None:
+            created_at = self._created_at(c)
+            if created_at is None:
                 large_objects.truncate(c, self.loid, size)
             else:
-                catalogue.truncate(c, self.loid, size, self.created_at)
+                catalogue.truncate(c, self.loid, size, created_at)
+
+    def _created_at(self, c: Any) -> datetime | None:
+        """Return `created_at`, or what it is now: an object may be adopted while it is open."""
+        return self.created_at or catalogue.open(c, self.loid)[1]

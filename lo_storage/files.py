@@ -28,7 +28,7 @@ class DbFileIO(io.RawIOBase):
 
     - `loid`: the number of the object, or 0 to create one (modes "w" and "a").
     - `mode`: one of "rb", "r+b", "wb", "w+b", "ab", "a+b", or another spelling of these.
-    - `name`: of a new object, the file name whose suffixes the stored name gets; of another, what
+    - `name`: of a new object, the file name whose suffix the stored name gets; of another, what
       `.name` shows ("": the stored name).
     - `alias`: the Django database (None: the setting PG_LO_STORAGE_DB_FOR_READ, or
       PG_LO_STORAGE_DB_FOR_WRITE for a mode that writes).
@@ -58,8 +58,9 @@ class DbFileIO(io.RawIOBase):
       three;
     - one to read 256 KiB or more, of any length; what is smaller comes out of the buffer, which one
       fills;
-    - one to write, for each MiB; to append to an object that is not catalogued one more;
-    - one to truncate, to ask for the size, and to seek from the end; none for the rest.
+    - one to write, for each MiB; to an object that is not catalogued one more, and to append two;
+    - one to truncate (as to write), to ask for the size, and to seek from the end; none for the
+      rest.
 
     Raises `ValueError` for a number or a mode that does not exist, `FileNotFoundError`,
     `PermissionError` and `io.UnsupportedOperation`.
@@ -201,18 +202,24 @@ class DbFileIO(io.RawIOBase):
         return data
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield what follows in chunks of up to 256 KiB; one round trip for each MiB."""
+        """Yield what follows in chunks of up to 256 KiB; one round trip for each MiB.
+
+        All of them are of one version: `OSError` (`ESTALE`) where the file is overwritten
+        meanwhile. Only an object that is not catalogued has no version.
+        """
         self._check_readable()
         if self._is_in_read_buf(MAX_SIZE):
             yield self.read()
             return
-        length = READ_SIZE
+        version, length = None, READ_SIZE
         while length == READ_SIZE:
-            length = 0
-            for chunk in self._content.rows(self._position, self._position + READ_SIZE):
-                length += len(chunk)
-                self._position += len(chunk)
-                yield chunk
+            now, rows = self._content.read_version(self._position, self._position + READ_SIZE)
+            if version not in (None, now):
+                raise OSError(errno.ESTALE, "the file was overwritten while it was read", str(self))
+            version, length = now, sum(map(len, rows))
+            for row in rows:
+                self._position += len(row)
+                yield row
 
     def readall(self) -> bytes:
         return self.read()

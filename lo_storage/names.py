@@ -1,19 +1,31 @@
-"""Stored names: the number of a large object and the suffixes of the original file name.
+"""Stored names: the number of a large object and a suffix of the original file name.
 
 A `FileField` stores such a name ("16418.tar.gz"), and the catalogue has it letter for letter.
 """
 
 import re
+from mimetypes import MimeTypes
 from pathlib import PurePosixPath
+
+__all__ = ["suffix_of"]
 
 MAX_OID = 2**32 - 1
 
 # PostgreSQL's text, in UTF-8, can hold neither NUL nor surrogates.
 _NAME = re.compile(r"([1-9][0-9]{0,9})(\.[^/\\\0\ud800-\udfff]+)?")
 
-# FileField's default max_length
-MAX_LENGTH = 100
-MAX_SUFFIX = MAX_LENGTH - len(str(MAX_OID))
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,10}")
+
+# What is compressed, signed or encrypted is a file of another type, which is worth a second suffix.
+_WRAPPERS = {
+    *(".br", ".bz2", ".gz", ".lz", ".lz4", ".xz", ".z", ".zst"),
+    *(".age", ".asc", ".gpg", ".p7m", ".p7s", ".pgp", ".sig"),
+}
+# Python's own table, and not the machine's.
+_WRAPPED = {".tar", *MimeTypes().types_map[True]}
+
+# A number and two suffixes; what pg-lo-storage has named may be longer.
+MAX_LENGTH = len(str(MAX_OID)) + 2 * len(".0123456789")
 
 
 def loid_of(name: str) -> int | None:
@@ -26,16 +38,15 @@ def loid_of(name: str) -> int | None:
 
 
 def suffix_of(original_name: str) -> str:
-    """Return what a stored name gets of a file's name: all suffixes (".tar.gz" of "notes.tar.gz").
+    """Return the suffix of a file's name: ".pdf", ".tar.gz", ".xml.p7m", or "" for none.
 
-    Characters that cannot stand in a stored name are left out. Suffixes that together exceed
-    `MAX_SUFFIX` are dropped, the first of them first.
+    A stored name stands in addresses, logs and caches. Of the user's words it gets only what tells
+    a type: ".pdf" of "Dr. Ferreira - HIV test of Alice.pdf". A suffix has up to ten letters and
+    digits of ASCII. There are two where the last one says that a file of a known type is
+    compressed, signed or encrypted.
     """
-    suffixes = [
-        "".join(char for char in suffix if char.isprintable() and char not in "/\\")
-        for suffix in PurePosixPath(original_name).suffixes
-    ]
-    while suffixes and len("".join(suffixes)) > MAX_SUFFIX:
-        del suffixes[0]
-    suffix = "".join(suffixes)
-    return suffix if suffix.strip(".") else ""  # Only dots may be left of "a./.".
+    *_, wrapped, last = ["", "", *PurePosixPath(original_name).suffixes]
+    if not _SUFFIX.fullmatch(last):
+        return ""
+    is_wrapped = last.lower() in _WRAPPERS and wrapped.lower() in _WRAPPED
+    return wrapped + last if is_wrapped else last

@@ -30,7 +30,7 @@ OPERATIONS = {
     catalogue.NAMES: "list",
     catalogue.OPEN: "open",
     catalogue.READ_ROWS: "read",
-    catalogue.READ_VERSION: "read a version",
+    catalogue.READ_VERSION: "read",
     catalogue.SIZE: "size",
     catalogue.TRUNCATE: "truncate",
     catalogue.WRITE: "write",

@@ -77,9 +77,10 @@ class DbFileStorage(Storage):
     - `alias`: the Django database (None: the settings PG_LO_STORAGE_DB_FOR_READ and
       PG_LO_STORAGE_DB_FOR_WRITE).
 
-    A stored name is the number of the large object and the suffixes of the original file name; of
-    `upload_to` only the last part has an effect. The catalogue has the name letter for letter.
-    Another spelling is no file, even where its number belongs to a large object.
+    A stored name is the number of the large object and the suffix of the original file name
+    (`lo_storage.names.suffix_of`); of `upload_to` only the last part has an effect. The catalogue
+    has the name letter for letter. Another spelling is no file, even where its number belongs to a
+    large object.
 
     `save()` and `delete()` belong to the transaction in which they are called, and are transactions
     of their own where there is none. `open()` with a mode that writes needs a transaction, and all
@@ -231,7 +232,7 @@ db_file_storage = DbFileStorage()
 
 
 def _log_fall_back(loid: int, reader: str, writer: str) -> None:
-    # A log gets the number only: the suffixes in a stored name are the user's words.
+    # A log gets the number only: a stored name of pg-lo-storage has the user's words in it.
     logging.getLogger("lo_storage").info(
         "Large object %s was not found in %r, and was in %r", loid, reader, writer
     )

@@ -7,8 +7,9 @@ from django.http import Http404, HttpRequest, HttpResponseNotAllowed, StreamingH
 from django.http.response import HttpResponseBase
 
 from .catalogue import SMALL_SIZE
+from .names import loid_of
 from .serving import streaming
-from .serving.answers import answer
+from .serving.answers import answer, forbidden
 from .serving.headers import CACHE_CONTROL, describe
 from .storage import DbFileStorage, db_file_storage
 
@@ -42,7 +43,9 @@ def db_serve(
       `lo_storage.serving.headers.describe`.
 
     Answers conditions (RFC 9110, section 13) and byte ranges (section 14), and streams under WSGI
-    and ASGI. Raises `Http404` for a name that the catalogue does not have.
+    and ASGI. The first MiB is read before it returns: what cannot be read is an error before any
+    byte is sent. Raises `Http404` for a name that the catalogue does not have, `ContentMissing` and
+    `ContentForbidden` (`lo_storage.serving.answers`).
 
     Round trips: one for what the catalogue knows, together with a content below 256 KiB, unless the
     request has If-None-Match; else one more for each MiB of each range. No transaction is held
@@ -53,19 +56,21 @@ def db_serve(
     is_asgi = hasattr(request, "scope")  # No isinstance(): other frameworks wrap the request.
     # With If-None-Match the answer is mostly a 304, which needs no content.
     needs_content = request.method == "GET" and "If-None-Match" not in request.headers
+    stream: Callable[..., Iterator[bytes] | AsyncIterator[bytes]]
+    stream = streaming.astream if is_asgi else streaming.stream
     try:
         alias, entry = storage.locate(filename, SMALL_SIZE if needs_content else 0)
+        file_headers = describe(entry, as_attachment, download_name, cache_control)
+        status, headers, segments = answer(request.method, request.headers, entry, file_headers)
+        body = stream(alias, entry, segments)
     except FileNotFoundError as error:
         raise Http404("There is no such file.") from error
+    except PermissionError as error:
+        raise forbidden(loid_of(filename), error) from error
     finally:
         if is_asgi:
             streaming.close_connections_with_request()
-
-    file_headers = describe(entry, as_attachment, download_name, cache_control)
-    status, headers, segments = answer(request.method, request.headers, entry, file_headers)
-    stream: Callable[..., Iterator[bytes] | AsyncIterator[bytes]]
-    stream = streaming.astream if is_asgi else streaming.stream
-    response = _UncompressedResponse(stream(alias, entry, segments), status=status, headers=headers)
+    response = _UncompressedResponse(body, status=status, headers=headers)
     if "Content-Type" not in headers:
         del response["Content-Type"]  # Django's default.
     return response

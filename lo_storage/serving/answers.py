@@ -28,6 +28,10 @@ class ContentMissing(Exception):
     """
 
 
+class ContentForbidden(Exception):
+    """The role of the database may not read the large object; no `OSError`, as `ContentMissing`."""
+
+
 class Answer(NamedTuple):
     """Status, headers, and the segments of the body."""
 
@@ -120,3 +124,13 @@ def missing(entry: Entry) -> ContentMissing:
     message = f"large object {entry.loid} is in the catalogue, and is missing or too short"
     logger.error("%s", message)
     return ContentMissing(message)
+
+
+def forbidden(loid: int | None, error: PermissionError) -> ContentForbidden:
+    """Log that the object may not be read, and what mends it; return the exception to raise."""
+    message = (
+        f"large object {loid} may not be read: {error.strerror}; give it to the role of the site,"
+        f" by ALTER LARGE OBJECT {loid} OWNER TO …"
+    )
+    logger.error("%s", message)
+    return ContentForbidden(message)

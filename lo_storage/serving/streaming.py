@@ -15,7 +15,7 @@ from django.db import connections
 from .. import catalogue
 from ..catalogue import Entry
 from ..database import retry_on_recovery_conflict
-from .answers import Segment, check_length, logger, missing
+from .answers import Segment, check_length, forbidden, logger, missing
 
 # What one row holds. Measured: PostgreSQL reads the last MiB of a file in 1.3 ms, and by rows of
 # 512 KiB in 2.1 ms. Below 128 KiB glibc keeps the memory of a row for the next one.
@@ -28,15 +28,16 @@ SEND_SIZE = 9 * SEND_ROW_SIZE
 PATIENCE = 0.1
 
 
-class ContentChanged(ConnectionError):
+class ContentChanged(Exception):
     """The file was overwritten or deleted in the middle of a download, which is cut by this.
 
-    A client then resumes with If-Range and gets a whole new file, never a mixture of two.
+    A client then resumes with If-Range and gets a whole new file, never a mixture of two. It is no
+    `OSError`: a server would take one for a client that went away.
     """
 
 
 def stream(alias: str, entry: Entry, segments: list[Segment]) -> Iterator[bytes]:
-    """Yield the bytes of an answer, for WSGI.
+    """Read the first MiB of an answer, and return an iterator of all of its bytes, for WSGI.
 
     Arguments:
 
@@ -45,26 +46,38 @@ def stream(alias: str, entry: Entry, segments: list[Segment]) -> Iterator[bytes]
     - `segments`: those of the answer.
 
     Each MiB is one statement, in no transaction. While the caller has a row, a connection of a pool
-    is back in the pool. Raises `ContentChanged` when the file is no longer the version of `entry`,
-    and `ContentMissing`.
+    is back in the pool. Raises `ContentMissing` and `ContentForbidden`, the iterator also
+    `ContentChanged` when the file is no longer the version of `entry`.
     """
-    if entry.content is not None:  # Nothing is read here: this is the connection that found it.
-        _close_connections(pooled_only=True)
-    for step in _steps(entry, segments):
-        yield from [step] if isinstance(step, bytes) else _read(alias, entry, *step)
+    steps = _steps(entry, segments)
+    first = _begin(alias, entry, steps)
+
+    def rows() -> Iterator[bytes]:
+        yield from first
+        first.clear()
+        for step in steps:
+            yield from [step] if isinstance(step, bytes) else _read(alias, entry, *step)
+
+    return rows()
 
 
-async def astream(alias: str, entry: Entry, segments: list[Segment]) -> AsyncIterator[bytes]:
+def astream(alias: str, entry: Entry, segments: list[Segment]) -> AsyncIterator[bytes]:
     """As `stream()`, for ASGI, where a plain generator would be read whole before it is sent.
 
     Each request has a thread and connections of its own there. Outside of a pool they are closed
     when the reader keeps a row waiting, and with the request, whatever CONN_MAX_AGE is.
     """
+    steps = _steps(entry, segments)
+    return _astream(alias, entry, _begin(alias, entry, steps), steps)
+
+
+async def _astream(
+    alias: str, entry: Entry, rows: list[bytes], steps: Iterator[Segment]
+) -> AsyncIterator[bytes]:
     # Nothing is awaited after the last row: its reader may send the next request at once. uvicorn
     # would begin that one in this context, and Django would close its connections with this one.
     try:
-        for step in _steps(entry, segments):
-            rows = [step] if isinstance(step, bytes) else await _aread(alias, entry, *step)
+        while True:
             closing = asyncio.create_task(_close_after(PATIENCE, asyncio.current_task()))
             try:
                 for row in rows:
@@ -72,9 +85,24 @@ async def astream(alias: str, entry: Entry, segments: list[Segment]) -> AsyncIte
             finally:
                 closing.cancel()
                 del rows  # before the next ones come
+            step = next(steps, None)
+            if step is None:
+                return
+            rows = [step] if isinstance(step, bytes) else await _aread(alias, entry, *step)
     except Exception:  # After an exception Django would not close the connections.
         await _aclose_connections()
         raise
+
+
+def _begin(alias: str, entry: Entry, steps: Iterator[Segment]) -> list[bytes]:
+    """Return what is sent up to the first content that is read: an error comes before any byte."""
+    first: list[bytes] = []
+    for step in steps:
+        if not isinstance(step, bytes):
+            return [*first, *_read(alias, entry, *step)]
+        first.append(step)
+    _close_connections(pooled_only=True)  # Nothing was read here: this one has found the file.
+    return first
 
 
 def close_connections_with_request() -> None:
@@ -100,13 +128,18 @@ def _steps(entry: Entry, segments: list[Segment]) -> Iterator[Segment]:
 def _read(alias: str, entry: Entry, start: int, end: int) -> list[bytes]:
     try:
         version, modified_at, rows = retry_on_recovery_conflict(
-            alias, lambda c: catalogue.read_version(c, entry.loid, start, end, SEND_ROW_SIZE)
+            alias,
+            lambda c: catalogue.read_version(
+                c, entry.loid, start, end, entry.created_at, SEND_ROW_SIZE
+            ),
         )
     except FileNotFoundError as error:
-        find = partial(catalogue.find, name=entry.name)
-        if retry_on_recovery_conflict(alias, find) is not None:
+        now = retry_on_recovery_conflict(alias, partial(catalogue.find, name=entry.name))
+        if now is not None and now.created_at == entry.created_at:
             raise missing(entry) from error
         raise _changed(entry, "deleted") from error
+    except PermissionError as error:
+        raise forbidden(entry.loid, error) from error
     finally:
         _close_connections(pooled_only=True)
     if (version, modified_at) != (entry.version, entry.modified_at):

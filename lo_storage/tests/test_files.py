@@ -1,4 +1,5 @@
 import copy
+import errno
 import gc
 import io
 import os
@@ -15,6 +16,7 @@ from lo_storage import catalogue
 from lo_storage.large_objects import MAX_SIZE, ROW_SIZE, WRITE_SIZE
 from lo_storage.models import LargeObject
 from lo_storage.storage import DbFileIO, db_file_storage
+from lo_storage.upkeep.adoption import adopt
 
 pytestmark = pytest.mark.django_db
 
@@ -446,13 +448,38 @@ class TestRoundTrips:
             chunks = list(file.chunks())
         assert b"".join(chunks) == content
         assert {len(chunk) for chunk in chunks} == {ROW_SIZE, 5}
-        assert round_trips == [catalogue.OPEN] + 3 * [catalogue.READ_ROWS]
+        assert round_trips == [catalogue.OPEN] + 3 * [catalogue.READ_VERSION]
+
+    def test_chunks_are_of_one_version_or_an_error(self, save):
+        """A copy that is made of them never has a checksum of what never was."""
+        name = save(bytes(3 * WRITE_SIZE))
+        with db_file_storage.open(name) as file:
+            chunks = file.chunks()
+            assert next(chunks) == bytes(ROW_SIZE)
+            with transaction.atomic(), DbFileIO(file.file.loid, "r+b") as another:
+                another.seek(2 * WRITE_SIZE)
+                another.write(b"x")
+            with pytest.raises(OSError, match="overwritten while it was read") as error:
+                list(chunks)
+            assert error.value.errno == errno.ESTALE
+            assert sum(map(len, file.chunks())) == 3 * WRITE_SIZE
+
+    def test_a_file_that_is_adopted_while_it_is_open_is_written_with_its_row(self):
+        with connection.cursor() as cursor:
+            cursor.execute("select lo_from_bytea(0, 'contents')")
+            (loid,) = cursor.fetchone()
+        with DbFileIO(loid, "r+b") as file:
+            assert adopt("default", f"{loid}.txt") is None
+            file.seek(0, os.SEEK_END)
+            file.write(b"more")
+        entry = LargeObject.objects.get()
+        assert (entry.size, entry.version) == (12, 2)
 
     def test_chunks_of_a_model_s_file(self, documents, save, round_trips):
         document = documents.objects.create(data=save(b"x" * ROW_SIZE))
         with round_trips, document.data as file:
             assert list(file.chunks()) == [b"x" * ROW_SIZE]
-        assert round_trips == [catalogue.OPEN, catalogue.READ_ROWS]
+        assert round_trips == [catalogue.OPEN, catalogue.READ_VERSION]
 
     def test_all_at_once_is_one_statement(self, save, round_trips):
         content = os.urandom(2 * WRITE_SIZE + 5)

@@ -122,12 +122,16 @@ def test_who_may_not_write_the_catalogue_creates_nothing(become_guest, guest, la
     assert large_objects() == before
 
 
-def test_adopting_what_may_not_be_read_says_so_and_goes_on(become_guest):
+def test_adopting_what_is_another_role_s_says_so_and_goes_on(become_guest, guest):
+    """Also where it may be read: it would be served, and could never be deleted."""
     theirs, granted = (execute("select lo_from_bytea(0, 'content')") for _ in range(2))
     become_guest(granted, "select")
-    assert adopt("default", f"{theirs}.pdf") == "this role may not read the large object"
-    assert adopt("default", f"{granted}.pdf") is None
-    assert list(LargeObject.objects.values_list("name", "size")) == [(f"{granted}.pdf", 7)]
+    ours = execute("select lo_from_bytea(0, 'content')")
+    for loid in (theirs, granted):
+        reason = "the large object is another role's, which alone may delete it"
+        assert adopt("default", f"{loid}.pdf") == reason
+    assert adopt("default", f"{ours}.pdf") is None
+    assert list(LargeObject.objects.values_list("name", "size")) == [(f"{ours}.pdf", 7)]
 
 
 def test_a_table_that_the_role_may_not_read_is_told_and_nothing_is_lost(documents, guest, save):

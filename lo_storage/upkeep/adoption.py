@@ -6,7 +6,8 @@ from typing import NamedTuple
 from django.db.models import Count, Exists, Model, OuterRef, QuerySet
 
 from .. import catalogue, names
-from ..database import cursor, savepoint
+from ..content import Content
+from ..database import cursor
 from ..models import LargeObject
 from .columns import columns_beside
 
@@ -22,9 +23,8 @@ class Adoption(NamedTuple):
 def adopt_all(alias: str) -> Iterator[Adoption]:
     """Catalogue what the file columns of the installed models name, and yield each of the names.
 
-    A '' becomes NULL where the column allows it. Each name is one statement, in a transaction with
-    a savepoint around it, and a refused one at most one more. No byte is copied. Raises
-    `RowsElsewhere`.
+    A '' becomes NULL where the column allows it. Each name is one statement, and a refused one at
+    most three more. No byte is copied. Raises `RowsElsewhere`.
     """
     catalogued = LargeObject.objects.using(alias)
     for model, field in columns_beside(alias):
@@ -44,16 +44,19 @@ def adopt_all(alias: str) -> Iterator[Adoption]:
 
 def adopt(alias: str, name: str) -> str | None:
     """Catalogue the object of a name; return None, or the reason why that cannot be."""
-    try:
-        with savepoint(alias), cursor(alias) as c:
-            if catalogue.adopt(c, name):
-                return None
-    except PermissionError:
-        return "this role may not read the large object"
     loid = names.loid_of(name)
     if loid is None:
         return "is no name that the library gives"
+    with cursor(alias) as c:
+        if catalogue.adopt(c, name):
+            return None
     other = LargeObject.objects.using(alias).filter(loid=loid).first()
     if other is not None:
         return f"the large object is catalogued as {other.name!r}"
-    return "there is no such large object"
+    try:
+        Content.open(alias, loid, writing=False, content_below=0)
+    except FileNotFoundError:
+        return "there is no such large object"
+    except PermissionError:
+        pass  # As of one that the role may read and not delete.
+    return "the large object is another role's, which alone may delete it"

@@ -110,7 +110,7 @@ def test_a_site_below_a_prefix_leads_to_its_addresses(paper, settings):
 
 @pytest.mark.parametrize(
     ("max_length", "expected"),
-    [(20, ["lo_storage.W003"]), (99, ["lo_storage.W003"]), (100, []), (None, [])],
+    [(20, ["lo_storage.W003"]), (31, ["lo_storage.W003"]), (32, []), (None, [])],
 )
 def test_the_room_for_a_name(paper, max_length, expected):
     paper(DbFileField(storage=DbFileStorage("/papers"), max_length=max_length))

@@ -16,7 +16,7 @@ from django.urls import path
 from lo_storage.large_objects import INV_WRITE
 from lo_storage.models import LargeObject
 from lo_storage.serving import streaming
-from lo_storage.serving.answers import ContentMissing
+from lo_storage.serving.answers import ContentForbidden, ContentMissing
 from lo_storage.serving.streaming import SEND_ROW_SIZE, ContentChanged, astream, stream
 from lo_storage.storage import DbFileIO, DbFileStorage, db_file_storage
 from lo_storage.views import adb_serve, db_serve
@@ -69,6 +69,28 @@ def test_a_large_object_that_is_missing_or_too_short_is_an_error_in_the_log(
     with pytest.raises(ContentMissing, match=message):
         body(db_serve(RequestFactory().get("/"), name))
     assert caplog.record_tuples == [("lo_storage", logging.ERROR, message)]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("size", [7, 1_500_000])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_the_role_may_not_read_is_an_error_before_any_byte(
+    save, caplog, somebody_else, size, is_async
+):
+    name = save(bytes(size), "x.private name")
+    somebody_else(name)
+    serve = {False: db_serve, True: async_to_sync(adb_serve)}[is_async]
+    factory = {False: RequestFactory, True: AsyncRequestFactory}[is_async]()
+    with pytest.raises(ContentForbidden) as error:
+        serve(factory.get("/"), name)
+    assert not isinstance(error.value, OSError)
+    loid = entry().loid
+    ((logger, level, message),) = caplog.record_tuples
+    assert (logger, level) == ("lo_storage", logging.ERROR)
+    assert message == (
+        f"large object {loid} may not be read: permission denied for large object {loid}; give it"
+        f" to the role of the site, by ALTER LARGE OBJECT {loid} OWNER TO …"
+    )
 
 
 # Read by three statements
@@ -221,7 +243,7 @@ def test_in_a_transaction_the_connection_stays(save, monkeypatch):
 
     async def read():
         rows = []
-        async for row in astream("default", entry, [(0, entry.size)]):
+        async for row in await sync_to_async(astream)("default", entry, [(0, entry.size)]):
             rows.append(row)
             for _ in range(100):
                 await sync_to_async(is_connected)()
