@@ -45,7 +45,7 @@ def db_serve(
     Answers conditions (RFC 9110, section 13) and byte ranges (section 14), and streams under WSGI
     and ASGI. The first MiB is read before it returns: what cannot be read is an error before any
     byte is sent. Raises `Http404` for a name that the catalogue does not have, `ContentMissing` and
-    `ContentForbidden` (`lo_storage.serving.answers`).
+    `ContentForbidden`.
 
     Round trips: one for what the catalogue knows, together with a content below 256 KiB, unless the
     request has If-None-Match; else one more for each MiB of each range. No transaction is held

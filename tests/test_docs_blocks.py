@@ -499,6 +499,6 @@ def test_a_backup_as_the_page_says(folder, models, transactional_db):
     assert "(0 rows)" in looked
     assert sorted(re.findall(r"\d+\.(\w+) +\| +\d", damaged)) == ["gone", "longer", "shorter"]
     assert lists.splitlines() == [
-        *["papers: 1 3", "tables: 1 0", "without: 0 0", "schema: 0 3"],
-        *["T: 1 3", "only: 0 3", "B: 0 3"],
+        *["papers: 1 6", "tables: 1 0", "without: 0 0", "schema: 0 6"],
+        *["T: 1 6", "only: 0 6", "B: 0 6"],
     ]
