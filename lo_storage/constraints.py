@@ -16,20 +16,20 @@ __all__ = ["LargeObjectReference"]
 # trigger's: "<name>_release".
 MAX_NAME_LENGTH = 63 - len("_release")
 
-# The function first compares the names, by the column's own name. Measured: an update that changes
-# no file takes 1.2 times as long as without a trigger, and 3 times where the column is looked up.
-# A column that was renamed is found by the foreign key. (With UPDATE OF or WHEN in the trigger,
-# ALTER COLUMN … TYPE would fail.)
-CREATE = """\
-ALTER TABLE %(table)s ADD CONSTRAINT %(name)s FOREIGN KEY (%(column)s)
-    REFERENCES %(catalogue)s (name) DEFERRABLE INITIALLY DEFERRED;
-CREATE INDEX %(index)s ON %(table)s (%(column)s);
-CREATE OR REPLACE FUNCTION %(trigger)s() RETURNS trigger LANGUAGE plpgsql AS $$
+# A function of its own for each reference. It first compares the names, by the column's own name.
+# Measured: an update that changes no file takes 1.3 times as long as without a trigger, and 3 times
+# where the column is looked up. A column that was renamed is found by the foreign key. (With UPDATE
+# OF or WHEN in the trigger, ALTER COLUMN … TYPE would fail.)
+RELEASE = """\
+CREATE OR REPLACE FUNCTION %(trigger)s() RETURNS trigger LANGUAGE plpgsql AS $lo_storage$
 DECLARE
     catalogue regclass;
-    its_schema regnamespace;
+    naming regclass;
     file_column name;
+    delete_rule "char";
+    old_name text;
     new_name text;
+    is_named boolean;
 BEGIN
     BEGIN
         IF old.%(column)s IS NULL THEN
@@ -39,12 +39,12 @@ BEGIN
                 RETURN NULL;
             END IF;
         END IF;
-    EXCEPTION WHEN undefined_column THEN
-        NULL; -- It was renamed.
+    EXCEPTION WHEN undefined_column OR datatype_mismatch THEN
+        NULL; -- It was renamed, or got another type.
     END;
-    SELECT confrelid, relnamespace, attname INTO catalogue, its_schema, file_column
+
+    SELECT confrelid, attname INTO catalogue, file_column
       FROM pg_catalog.pg_constraint
-      JOIN pg_catalog.pg_class ON pg_class.oid = confrelid
       JOIN pg_catalog.pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
      WHERE conrelid = tg_relid AND contype = 'f' AND conname = tg_argv[0];
     IF NOT FOUND THEN
@@ -52,30 +52,84 @@ BEGIN
             quote_ident(tg_name), tg_relid::regclass, quote_ident(tg_argv[0])
             USING HINT = 'Drop the trigger, or add the constraint again by a migration.';
     END IF;
+    EXECUTE format('SELECT ($1).%%I::text', file_column) INTO old_name USING old;
     IF tg_op = 'UPDATE' THEN
-        new_name := to_jsonb(new) ->> file_column;
+        EXECUTE format('SELECT ($1).%%I::text', file_column) INTO new_name USING new;
     END IF;
-    EXECUTE format('SELECT %%s.lo_storage_release_v2($1, $2, $3)', its_schema)
-      USING catalogue, to_jsonb(old) ->> file_column, new_name;
+    IF old_name IS NULL OR old_name = new_name THEN
+        RETURN NULL;
+    END IF;
+
+    -- Wait for a transaction that has begun to name the file, and then see what it committed.
+    EXECUTE format('SELECT name FROM %%s WHERE name = $1 FOR UPDATE', catalogue) USING old_name;
+
+    FOR naming, file_column, delete_rule IN
+        -- A row may move to another partition, or have its copy there.
+        SELECT DISTINCT coalesce(pg_catalog.pg_partition_root(conrelid), conrelid)::regclass,
+               namer.attname, confdeltype
+          FROM pg_catalog.pg_constraint
+          JOIN pg_catalog.pg_attribute namer
+            ON namer.attrelid = conrelid AND namer.attnum = conkey[1]
+          JOIN pg_catalog.pg_attribute named
+            ON named.attrelid = confrelid AND ARRAY[named.attnum] = confkey
+         WHERE contype = 'f' AND confrelid = catalogue AND named.attname = 'name'
+    LOOP
+        IF NOT has_schema_privilege((SELECT relnamespace FROM pg_class WHERE oid = naming), 'usage')
+           OR NOT has_column_privilege(naming, file_column, 'select')
+           OR (row_security_active(naming) AND delete_rule NOT IN ('a', 'r'))
+        THEN
+            RAISE insufficient_privilege USING
+                MESSAGE = format('%%s may name the file %%s, and the role %%I may not read all of'
+                                 ' its column %%I', naming, old_name, current_user, file_column),
+                HINT = format('Run: GRANT SELECT (%%I) ON %%s TO %%I', file_column, naming,
+                              current_user);
+        END IF;
+        EXECUTE format('SELECT EXISTS (SELECT FROM %%s WHERE %%I = $1)', naming, file_column)
+           INTO is_named USING old_name;
+        IF is_named THEN
+            -- Under REPEATABLE READ another transaction may let go of that last name now. It must
+            -- fail to serialize, and a lock alone leaves nothing to conflict with: write the row.
+            EXECUTE format('UPDATE %%s SET version = version WHERE name = $1', catalogue)
+              USING old_name;
+            RETURN NULL;
+        END IF;
+    END LOOP;
+
+    EXECUTE format('DELETE FROM %%s WHERE name = $1', catalogue) USING old_name;
     RETURN NULL;
 END;
-$$;
+$lo_storage$"""
+
+CREATE = f"""\
+ALTER TABLE %(table)s ADD CONSTRAINT %(name)s FOREIGN KEY (%(column)s)
+    REFERENCES %(catalogue)s (name) DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX %(index)s ON %(table)s (%(column)s);
+{RELEASE};
 CREATE CONSTRAINT TRIGGER %(trigger)s AFTER UPDATE OR DELETE ON %(table)s
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     EXECUTE FUNCTION %(trigger)s(%(argument)s)"""
 
-# An index is in the schema of its table, which need not be on the search path.
+# Function and index are found by what they belong to: their schema may be off the search path.
 REMOVE = """\
-DROP TRIGGER %(trigger)s ON %(table)s;
-DROP FUNCTION IF EXISTS %(trigger)s();
-DO $$
+DO $lo_storage$
+DECLARE
+    its_function regprocedure;
 BEGIN
+    SELECT tgfoid INTO its_function
+      FROM pg_catalog.pg_trigger
+     WHERE tgrelid = %(table_text)s::regclass AND tgname = %(trigger_text)s;
+    DROP TRIGGER %(trigger)s ON %(table)s;
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgfoid = its_function)
+       AND its_function <> to_regprocedure('lo_storage_release_v1()')
+    THEN
+        EXECUTE 'DROP FUNCTION ' || its_function;
+    END IF;
     EXECUTE (SELECT 'DROP INDEX ' || indexrelid::regclass
                FROM pg_catalog.pg_index
                JOIN pg_catalog.pg_class ON pg_class.oid = indexrelid
               WHERE indrelid = %(table_text)s::regclass AND relname = %(index_text)s);
 END
-$$;
+$lo_storage$;
 ALTER TABLE %(table)s DROP CONSTRAINT %(name)s"""
 
 
@@ -174,6 +228,7 @@ class LargeObjectReference(models.BaseConstraint):
             argument=_literal(self.name),
             table_text=_literal(quote(model._meta.db_table)),
             index_text=_literal(f"{self.name}_idx"),
+            trigger_text=_literal(f"{self.name}_release"),
         )
 
 

@@ -3,110 +3,109 @@ from django.db import migrations
 # This SQL has run somewhere, so it is never edited: what changes gets a new migration, and a new name.
 
 # The one rule: a file goes when no row of any table names it. A table that names files is one with a
-# foreign key to the catalogue's name.
-RELEASE = """
-create function lo_storage_release_v2(catalogue regclass, old_name text, new_name text)
-returns void language plpgsql as $$
-declare
-    naming regclass;
-    file_column name;
-    is_named boolean;
-begin
-    if old_name is null or old_name = new_name then
-        return;
-    end if;
-
-    -- Wait for a transaction that has begun to name the file, and then see what it committed.
-    execute format('select name from %s where name = $1 for update', catalogue) using old_name;
-
-    for naming, file_column in
-        -- A row may move to another partition, or have its copy there.
-        select distinct coalesce(pg_catalog.pg_partition_root(conrelid), conrelid)::regclass,
-               namer.attname
-          from pg_catalog.pg_constraint
-          join pg_catalog.pg_attribute namer on namer.attrelid = conrelid and namer.attnum = conkey[1]
-          join pg_catalog.pg_attribute named on named.attrelid = confrelid
-                                            and array[named.attnum] = confkey
-         where contype = 'f' and confrelid = catalogue and named.attname = 'name'
-    loop
-        if not has_column_privilege(naming, file_column, 'select') then
-            raise insufficient_privilege using
-                message = format('%s may name the file %s, and the role %s may not read its column %I',
-                                 naming, old_name, current_user, file_column),
-                hint = format('Run: grant select (%I) on %s to %I', file_column, naming, current_user);
-        end if;
-        execute format('select exists (select from %s where %I = $1)', naming, file_column)
-           into is_named using old_name;
-        if is_named then
-            -- Under REPEATABLE READ another transaction may let go of that last name now. It must
-            -- fail to serialize, and a lock alone leaves nothing to conflict with: write the row.
-            execute format('update %s set version = version where name = $1', catalogue)
-              using old_name;
-            return;
-        end if;
-    end loop;
-
-    execute format('delete from %s where name = $1', catalogue) using old_name;
-end
-$$;
-"""
-
-# Each reference of version 1 gets the function that constraints.py gives to a new one.
+# foreign key to the catalogue's name. Each reference of version 1 gets the function that
+# constraints.py gives to a new one.
 MOVE = """
 do $do$
 declare
     reference record;
 begin
     for reference in
-        select tgrelid::regclass as its_table, tgname, conname, attname
+        select tgrelid::regclass as its_table, relnamespace::regnamespace as its_schema,
+               tgname, conname, attname
           from pg_catalog.pg_trigger
+          join pg_catalog.pg_class on pg_class.oid = tgrelid
           join pg_catalog.pg_constraint
             on conrelid = tgrelid and contype = 'f'
-               and conname = convert_from(substring(tgargs for length(tgargs) - 1), 'UTF8')
+               and conname = convert_from(substring(tgargs for length(tgargs) - 1),
+                                          getdatabaseencoding())
           join pg_catalog.pg_attribute on attrelid = conrelid and attnum = conkey[1]
          where tgfoid = 'lo_storage_release_v1'::regproc and tgparentid = 0
     loop
-        execute format('create or replace function %I() returns trigger language plpgsql as %L',
-                       reference.tgname, replace($body$
-declare
+        execute format('create or replace function %s.%I() returns trigger language plpgsql as %L',
+                       reference.its_schema, reference.tgname, replace($body$
+DECLARE
     catalogue regclass;
-    its_schema regnamespace;
+    naming regclass;
     file_column name;
+    delete_rule "char";
+    old_name text;
     new_name text;
-begin
-    begin
-        if old.{column} is null then
-            return null;
-        elsif tg_op = 'UPDATE' then
-            if old.{column} = new.{column} then
-                return null;
-            end if;
-        end if;
-    exception when undefined_column then
-        null; -- It was renamed.
-    end;
-    select confrelid, relnamespace, attname into catalogue, its_schema, file_column
-      from pg_catalog.pg_constraint
-      join pg_catalog.pg_class on pg_class.oid = confrelid
-      join pg_catalog.pg_attribute on attrelid = conrelid and attnum = conkey[1]
-     where conrelid = tg_relid and contype = 'f' and conname = tg_argv[0];
-    if not found then
-        raise exception 'trigger % of table % misses its foreign key %',
+    is_named boolean;
+BEGIN
+    BEGIN
+        IF old.{column} IS NULL THEN
+            RETURN NULL;
+        ELSIF tg_op = 'UPDATE' THEN
+            IF old.{column} = new.{column} THEN
+                RETURN NULL;
+            END IF;
+        END IF;
+    EXCEPTION WHEN undefined_column OR datatype_mismatch THEN
+        NULL; -- It was renamed, or got another type.
+    END;
+
+    SELECT confrelid, attname INTO catalogue, file_column
+      FROM pg_catalog.pg_constraint
+      JOIN pg_catalog.pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
+     WHERE conrelid = tg_relid AND contype = 'f' AND conname = tg_argv[0];
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'trigger % of table % misses its foreign key %',
             quote_ident(tg_name), tg_relid::regclass, quote_ident(tg_argv[0])
-            using hint = 'Drop the trigger, or add the constraint again by a migration.';
-    end if;
-    if tg_op = 'UPDATE' then
-        new_name := to_jsonb(new) ->> file_column;
-    end if;
-    execute format('select %s.lo_storage_release_v2($1, $2, $3)', its_schema)
-      using catalogue, to_jsonb(old) ->> file_column, new_name;
-    return null;
-end;
+            USING HINT = 'Drop the trigger, or add the constraint again by a migration.';
+    END IF;
+    EXECUTE format('SELECT ($1).%I::text', file_column) INTO old_name USING old;
+    IF tg_op = 'UPDATE' THEN
+        EXECUTE format('SELECT ($1).%I::text', file_column) INTO new_name USING new;
+    END IF;
+    IF old_name IS NULL OR old_name = new_name THEN
+        RETURN NULL;
+    END IF;
+
+    -- Wait for a transaction that has begun to name the file, and then see what it committed.
+    EXECUTE format('SELECT name FROM %s WHERE name = $1 FOR UPDATE', catalogue) USING old_name;
+
+    FOR naming, file_column, delete_rule IN
+        -- A row may move to another partition, or have its copy there.
+        SELECT DISTINCT coalesce(pg_catalog.pg_partition_root(conrelid), conrelid)::regclass,
+               namer.attname, confdeltype
+          FROM pg_catalog.pg_constraint
+          JOIN pg_catalog.pg_attribute namer
+            ON namer.attrelid = conrelid AND namer.attnum = conkey[1]
+          JOIN pg_catalog.pg_attribute named
+            ON named.attrelid = confrelid AND ARRAY[named.attnum] = confkey
+         WHERE contype = 'f' AND confrelid = catalogue AND named.attname = 'name'
+    LOOP
+        IF NOT has_schema_privilege((SELECT relnamespace FROM pg_class WHERE oid = naming), 'usage')
+           OR NOT has_column_privilege(naming, file_column, 'select')
+           OR (row_security_active(naming) AND delete_rule NOT IN ('a', 'r'))
+        THEN
+            RAISE insufficient_privilege USING
+                MESSAGE = format('%s may name the file %s, and the role %I may not read all of'
+                                 ' its column %I', naming, old_name, current_user, file_column),
+                HINT = format('Run: GRANT SELECT (%I) ON %s TO %I', file_column, naming,
+                              current_user);
+        END IF;
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE %I = $1)', naming, file_column)
+           INTO is_named USING old_name;
+        IF is_named THEN
+            -- Under REPEATABLE READ another transaction may let go of that last name now. It must
+            -- fail to serialize, and a lock alone leaves nothing to conflict with: write the row.
+            EXECUTE format('UPDATE %s SET version = version WHERE name = $1', catalogue)
+              USING old_name;
+            RETURN NULL;
+        END IF;
+    END LOOP;
+
+    EXECUTE format('DELETE FROM %s WHERE name = $1', catalogue) USING old_name;
+    RETURN NULL;
+END;
 $body$, '{column}', quote_ident(reference.attname)));
         execute format('drop trigger %I on %s', reference.tgname, reference.its_table);
         execute format('create constraint trigger %I after update or delete on %s'
-                       ' deferrable initially deferred for each row execute function %I(%L)',
-                       reference.tgname, reference.its_table, reference.tgname, reference.conname);
+                       ' deferrable initially deferred for each row execute function %s.%I(%L)',
+                       reference.tgname, reference.its_table, reference.its_schema,
+                       reference.tgname, reference.conname);
     end loop;
 end
 $do$;
@@ -118,7 +117,8 @@ declare
     reference record;
 begin
     for reference in
-        select tgrelid::regclass as its_table, tgname, conname, tgfoid::regprocedure as its_function
+        select tgrelid::regclass as its_table, tgname, conname, tgfoid,
+               tgfoid::regprocedure as its_function
           from pg_catalog.pg_trigger
           join pg_catalog.pg_constraint
             on conrelid = tgrelid and contype = 'f'
@@ -127,7 +127,9 @@ begin
          where tgfoid <> 'lo_storage_release_v1'::regproc and tgparentid = 0
     loop
         execute format('drop trigger %I on %s', reference.tgname, reference.its_table);
-        execute format('drop function %s', reference.its_function);
+        if not exists (select from pg_catalog.pg_trigger where tgfoid = reference.tgfoid) then
+            execute format('drop function %s', reference.its_function);
+        end if;
         execute format('create constraint trigger %I after update or delete on %s'
                        ' deferrable initially deferred for each row'
                        ' execute function lo_storage_release_v1(%L)',
@@ -135,7 +137,6 @@ begin
     end loop;
 end
 $do$;
-drop function lo_storage_release_v2(regclass, text, text);
 """
 
 # lolor, an extension that keeps large objects in ordinary tables behind the same functions, has a
@@ -190,5 +191,5 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(UNLINK, UNLINK_BACK),
-        migrations.RunSQL(RELEASE + MOVE, MOVE_BACK),
+        migrations.RunSQL(MOVE, MOVE_BACK),
     ]

@@ -277,6 +277,59 @@ def test_a_table_in_another_schema(transactional_db, large_objects):
         sql("drop schema files cascade")
 
 
+@pytest.mark.parametrize("type", ["text", "varchar(300)", "char(50)"])
+def test_its_type_may_change_under_a_session_that_has_used_the_trigger(
+    document, large_objects, other_session, type
+):
+    for session in (sql, other_session.execute):
+        session("update lo_storage_tests_document set title = 'x'")
+    try:
+        sql(f"alter table lo_storage_tests_document alter column data type {type}")
+        for session in (sql, other_session.execute):
+            session("update lo_storage_tests_document set title = 'y'")
+        assert len(large_objects()) == 1
+        other_session.execute("delete from lo_storage_tests_document")
+        assert large_objects() == set()
+    finally:
+        sql("alter table lo_storage_tests_document alter column data type varchar(100)")
+
+
+@pytest.mark.parametrize("value", ["zero", "1e1000000"])
+def test_what_else_is_in_the_row_does_not_matter(document, large_objects, value):
+    """No other column of it is converted: not every json is a jsonb."""
+    value = value.replace("zero", '"' + chr(92) + 'u0000"')
+    sql("alter table lo_storage_tests_document add column other json")
+    try:
+        sql("update lo_storage_tests_document set other = %s", value)
+        with pytest.raises(DatabaseError), transaction.atomic():
+            sql("select to_jsonb(document) from lo_storage_tests_document as document")
+        sql("delete from lo_storage_tests_document")
+        assert large_objects() == set()
+    finally:
+        sql("alter table lo_storage_tests_document drop column other")
+
+
+def test_a_row_that_row_security_hides_and_a_cascade_would_delete_keeps_its_file(
+    document, large_objects, guest
+):
+    sql("create table own (f text references lo_storage_largeobject (name) on delete cascade)")
+    try:
+        sql("insert into own select data from lo_storage_tests_document")
+        sql("alter table own enable row level security")
+        sql(f"grant select on own to {guest}")
+        sql(f"grant select, delete on lo_storage_tests_document to {guest}")
+        sql(f"grant select, update, delete on lo_storage_largeobject to {guest}")
+        with (  # noqa: PT012  # its end, too
+            pytest.raises(DatabaseError, match="may not read all of"),
+            transaction.atomic(),
+        ):
+            sql(f"set local role {guest}")
+            sql("delete from lo_storage_tests_document")
+        assert len(large_objects()) == 1
+    finally:
+        sql("drop table own")
+
+
 def test_the_column_may_be_renamed_and_its_type_changed(document, large_objects):
     sql("alter table lo_storage_tests_document rename column data to paper")
     sql("alter table lo_storage_tests_document alter column paper type varchar(200)")

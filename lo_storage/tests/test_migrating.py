@@ -160,3 +160,13 @@ def test_an_engine_with_a_table_of_numbers_of_its_own(other):
         assert numbers(other) == {*loids[1:]}
         cursor.execute("truncate lo_storage_largeobject")
         assert numbers(other) == {loids[2]}
+
+
+def test_a_reference_needs_nothing_of_the_second_migration(other):
+    """A project's own migrations may come between the two, and change rows."""
+    call_command("migrate", "lo_storage", "0001", database=other, verbosity=0)
+    with connections[other].schema_editor() as editor:
+        editor.create_model(Document)
+    Document.objects.using(other).create(data=ContentFile(b"march", "march.txt"))
+    Document.objects.using(other).update(data=None)
+    assert numbers(other) == set()
