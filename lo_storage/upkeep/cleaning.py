@@ -16,12 +16,20 @@ from .naming import Search, search
 # Each unlink holds a lock until the commit, and PostgreSQL's default lock table has 6,400.
 BATCH = 1000
 
+# Each table that is read is locked, with its indexes, until the statement ends.
+TABLES = 200
+
+# The catalogue itself names no file: with it there is always something to select from. A number of
+# more digits than were looked for is younger than the search, and its file stays.
 UNNAMED = """
-    with key (key) as materialized ({keys}), number (loid) as materialized ({numbers})
+    with key (key) as materialized (select name from {table} where false {keys}),
+         number (loid) as materialized (select loid from {table} where false {numbers})
     select name, size, original_name
       from {table} entry
-     where not exists (select from key where key = substring(name from '^{key}'))
+     where not exists (select from key where key = loid::text || '.')
+       and not exists (select from key where key = loid::text and name !~ '^[0-9]+[.][^0-9]')
        and not exists (select from number where number.loid = entry.loid)
+       and length(loid::text) between {fewest} and {most}
        and created_at < coalesce(%s::timestamptz, 'infinity')
        and name = any (coalesce(%s::text[], array[name]))
      order by loid
@@ -56,8 +64,8 @@ def unnamed(
     - `before`: only files that were created before (None: all).
     - `names`: only files of these names (None: all).
 
-    One query, which reads each text of the database once, one to know where it has texts, and those
-    of the callables. `naming.search(alias).unsearchable` tells what it cannot read. Raises
+    One query for 200 tables, which reads each of their texts; two to know where texts are; and
+    those of the callables. `naming.search(alias).unsearchable` tells what it cannot read. Raises
     `RowsElsewhere`.
     """
     columns_beside(alias)
@@ -85,13 +93,25 @@ def delete_unnamed(alias: str, names: Iterable[str]) -> Iterator[Deletion]:
 def _found(
     alias: str, found_by: Search, before: datetime | None, names: list[str] | None
 ) -> list[Unnamed]:
-    keys, numbers = (query.replace("%", "%%") for query in (found_by.keys, found_by.numbers))
-    with connections[alias].cursor() as cursor:
-        cursor.execute(
-            UNNAMED.format(key=found_by.key, keys=keys, numbers=numbers, table=TABLE),
-            [before, names],
+    found: list[Unnamed] = []
+    queries = [("keys", query) for query in found_by.keys]
+    queries += [("numbers", query) for query in found_by.numbers]
+    for some in batched(queries, TABLES):
+        unions = {
+            kind: "".join(f" union all {query}" for of, query in some if of == kind)
+            for kind in ("keys", "numbers")
+        }
+        query = UNNAMED.format(
+            table=TABLE,
+            fewest=found_by.fewest,
+            most=found_by.most,
+            **{kind: union.replace("%", "%%") for kind, union in unions.items()},
         )
-        return [Unnamed(*row) for row in cursor.fetchall()]
+        with connections[alias].cursor() as cursor:
+            cursor.execute(query, [before, names])
+            found = [Unnamed(*row) for row in cursor.fetchall()]
+        names = [file.name for file in found]
+    return found
 
 
 def _named_by_project(alias: str, names: list[str]) -> Iterator[str]:

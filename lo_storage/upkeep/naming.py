@@ -1,7 +1,8 @@
 """Which files the rows of a database name, asked of the database and not of the models.
 
 A false match keeps a file, and a miss destroys one. So whatever can hold a name is searched: each
-text of each table of each schema, whether a model describes it or not.
+text of each table of each schema, whether a model describes it or not. In a text a name may stand
+anywhere, and next to anything: "/papers/16418.pdf", "%2216418.pdf%22", "2024010116418.pdf".
 """
 
 from typing import NamedTuple
@@ -10,85 +11,101 @@ from django.db import connections
 
 from ..catalogue import TABLE
 
-# No number of the catalogue has fewer digits. Measured: to look for so many first halves the time.
-FEWEST_DIGITS = f"select coalesce(length(min(loid)::text), 1) from {TABLE}"
+# How many digits the numbers of the catalogue have. (Measured: to look for so many first halves the
+# time.)
+DIGITS = f"select length(min(loid)::text), length(max(loid)::text) from {TABLE}"
 
-# The columns that can hold a name or the number of an object, and why one cannot be searched. Dates
-# and numbers hold none; partitions and views have the rows of other tables.
+# The columns that can hold a name or the number of an object, and why one cannot be searched. What
+# holds none is left out: numbers, dates and the like. A partition and a view have the rows of other
+# tables; a materialized view has its own.
 COLUMNS = """
-    with recursive base(type, oid) as (
-        select oid, oid from pg_type where typtype <> 'd'
+    with recursive part(type, oid) as (
+        select oid, oid from pg_type
          union all
-        select domain.oid, base.oid
-          from pg_type domain
-          join base on base.type = domain.typbasetype
-         where domain.typtype = 'd'
+        select part.type, case typtype when 'd' then typbasetype else typelem end
+          from part
+          join pg_type on pg_type.oid = part.oid
+         where typtype = 'd' or (typcategory = 'A' and typelem <> 0)
+    ), leaf(type, oid) as (
+        select part.type, part.oid
+          from part
+          join pg_type on pg_type.oid = part.oid
+         where typtype <> 'd' and not (typcategory = 'A' and typelem <> 0)
     )
     select quote_ident(nspname) || '.' || quote_ident(relname),
            quote_ident(attname),
-           case when type.oid = 'oid'::regtype then 'oid' else 'text' end,
+           leaf.oid = 'oid'::regtype,
+           type.oid <> leaf.oid and type.typtype <> 'd',
            case when not has_schema_privilege(namespace.oid, 'usage')
                   or not has_column_privilege(class.oid, attnum, 'select')
                 then 'this role may not read it'
                 when row_security_active(class.oid) then 'row-level security hides rows of it'
                 when relkind = 'f' then 'it is in another database'
-                when coalesce(element.oid, type.oid) = 'bytea'::regtype then 'bytea' end
+                when leaf.oid = 'bytea'::regtype then 'bytea'
+                when of_leaf.typtype = 'c' then 'a composite type' end
       from pg_attribute
       join pg_class class on class.oid = attrelid
       join pg_namespace namespace on namespace.oid = relnamespace
-      join base on base.type = atttypid
-      join pg_type type on type.oid = base.oid
-      left join pg_type element on element.oid = type.typelem and type.typcategory = 'A'
+      join pg_type type on type.oid = atttypid
+      join leaf on leaf.type = atttypid
+      join pg_type of_leaf on of_leaf.oid = leaf.oid
      where attnum > 0
        and not attisdropped
-       and relkind in ('r', 'p', 'f')
+       and relkind in ('r', 'p', 'f', 'm')
        and not relispartition
        and relpersistence <> 't'
        and nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
        and class.oid <> %s::regclass
-       and (coalesce(element.typcategory, type.typcategory) in ('S', 'U', 'C')
-            or type.oid = 'oid'::regtype)
-       and coalesce(element.oid, type.oid) <> 'uuid'::regtype
+       and (of_leaf.typcategory not in ('B', 'D', 'G', 'I', 'N', 'T', 'V')
+            or leaf.oid = 'oid'::regtype)
+       and leaf.oid <> 'uuid'::regtype
      order by nspname, relname, attnum
 """
+
+# A column's default is a text, too.
+DEFAULTS = "pg_catalog.pg_attrdef", ["pg_get_expr(adbin, adrelid)"]
 
 
 class Search(NamedTuple):
     """How the names that a database holds are found."""
 
-    key: str  # matches a stored name up to its first suffix: "16418.tar" in "/papers/16418.tar.gz"
-    keys: str  # a query of what matches it in the texts of the database
-    numbers: str  # a query of the numbers in its oid columns
+    fewest: int  # digits that a number of the catalogue has
+    most: int
+    keys: list[str]  # for each table, a query of the numbers in its texts: "16418.", or "16418"
+    numbers: list[str]  # for each oid column, a query of its numbers
     unsearchable: list[str]  # what neither looks into: "public.papers.pickle (bytea)"
 
 
 def search(alias: str) -> Search:
     """Return how to find the names in a database; two round trips."""
-    texts: dict[str, list[str]] = {}
+    texts = dict([DEFAULTS])
     numbers, unsearchable = [], []
     with connections[alias].cursor() as cursor:
-        cursor.execute(FEWEST_DIGITS)
-        (digits,) = cursor.fetchone()
+        cursor.execute(DIGITS)
+        fewest, most = (digits or 1 for digits in cursor.fetchone())
         cursor.execute(COLUMNS, [TABLE])
-        for table, column, kind, why_not in cursor.fetchall():
+        for table, column, is_number, is_array, why_not in cursor.fetchall():
             if why_not:
                 unsearchable.append(f"{table}.{column} ({why_not})")
-            elif kind == "oid":
-                numbers.append(f"select {column} from {table}")
+            elif is_number:
+                value = f"unnest({column}::oid[])" if is_array else column
+                numbers.append(f"select {value} from {table}")
             else:
-                texts.setdefault(table, []).append(f"({column}::text)")
-    key = rf"[1-9][0-9]{{{digits - 1},9}}(?:\.[0-9A-Za-z]+)?"
-    keys = [
-        f"select (regexp_matches(searched.value, '{key}', 'g'))[1]"
-        f" from {table}, lateral (values {', '.join(columns)}) as searched (value)"
-        f" where searched.value ~ '[1-9][0-9]{{{digits - 1}}}'"
-        for table, columns in texts.items()
-    ]
-    # The catalogue names no file: with it there is always something to select from.
-    nothing = f"select {{}} from {TABLE} where false"
-    return Search(
-        key,
-        " union all ".join([nothing.format("name"), *keys]),
-        " union all ".join([nothing.format("loid"), *numbers]),
-        unsearchable,
+                texts.setdefault(table, []).append(f"{column}::text")
+    keys = [_keys(table, columns, fewest, most) for table, columns in texts.items()]
+    return Search(fewest, most, keys, numbers, unsearchable)
+
+
+def _keys(table: str, columns: list[str], fewest: int, most: int) -> str:
+    """Return the query of the numbers at the end of each run of digits in some columns.
+
+    A number has its dot where one follows that begins no fraction.
+    """
+    values = ", ".join(f'({column} collate "C")' for column in columns)
+    number = "[1-9][0-9]{{{}}}"
+    return " union all ".join(
+        f"select (regexp_matches(searched.value, '{pattern}(?![0-9])(?:\\.(?![0-9]))?', 'g'))[1]"
+        f" from {table}, lateral (values {values}) as searched (value)"
+        f" where searched.value ~ '{pattern}'"
+        for pattern in (number.format(digits - 1) for digits in range(fewest, most + 1))
     )
