@@ -204,8 +204,8 @@ class DbFileIO(io.RawIOBase):
     def chunks(self) -> Iterator[bytes]:
         """Yield what follows in chunks of up to 256 KiB; one round trip for each MiB.
 
-        All of them are of one version: `OSError` (`ESTALE`) where the file is overwritten
-        meanwhile. Only an object that is not catalogued has no version.
+        All of them are of one version: `OSError` (`ESTALE`) where the file is written meanwhile, by
+        whoever it is. Only an object that is not catalogued has no version.
         """
         self._check_readable()
         if self._is_in_read_buf(MAX_SIZE):

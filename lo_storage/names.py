@@ -4,7 +4,6 @@ A `FileField` stores such a name ("16418.tar.gz"), and the catalogue has it lett
 """
 
 import re
-from mimetypes import MimeTypes
 from pathlib import PurePosixPath
 
 __all__ = ["suffix_of"]
@@ -21,8 +20,11 @@ _WRAPPERS = {
     *(".br", ".bz2", ".gz", ".lz", ".lz4", ".xz", ".z", ".zst"),
     *(".age", ".asc", ".gpg", ".p7m", ".p7s", ".pgp", ".sig"),
 }
-# Python's own table, and not the machine's.
-_WRAPPED = {".tar", *MimeTypes().types_map[True]}
+_WRAPPED = {
+    *(".tar", ".csv", ".geojson", ".html", ".json", ".log", ".md", ".sql", ".tsv", ".txt", ".xml"),
+    *(".doc", ".docx", ".eml", ".msg", ".odp", ".ods", ".odt", ".pdf", ".ppt", ".pptx", ".rtf"),
+    *(".xls", ".xlsx", ".jpeg", ".jpg", ".png", ".svg", ".tif", ".tiff"),
+}
 
 # A number and two suffixes; what pg-lo-storage has named may be longer.
 MAX_LENGTH = len(str(MAX_OID)) + 2 * len(".0123456789")
@@ -40,10 +42,10 @@ def loid_of(name: str) -> int | None:
 def suffix_of(original_name: str) -> str:
     """Return the suffix of a file's name: ".pdf", ".tar.gz", ".xml.p7m", or "" for none.
 
-    A stored name stands in addresses, logs and caches. Of the user's words it gets only what tells
-    a type: ".pdf" of "Dr. Ferreira - HIV test of Alice.pdf". A suffix has up to ten letters and
-    digits of ASCII. There are two where the last one says that a file of a known type is
-    compressed, signed or encrypted.
+    A stored name stands in addresses, logs and caches. Of the user's words it gets only what may be
+    a type: ".pdf" of "Dr. Ferreira - HIV test of Alice.pdf". That is what stands after the last
+    dot, if it is up to ten letters and digits of ASCII, and what stands before it, if the last says
+    that a file of a known type is compressed, signed or encrypted.
     """
     *_, wrapped, last = ["", "", *PurePosixPath(original_name).suffixes]
     if not _SUFFIX.fullmatch(last):

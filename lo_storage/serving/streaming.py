@@ -46,8 +46,8 @@ def stream(alias: str, entry: Entry, segments: list[Segment]) -> Iterator[bytes]
     - `segments`: those of the answer.
 
     Each MiB is one statement, in no transaction. While the caller has a row, a connection of a pool
-    is back in the pool. Raises `ContentMissing` and `ContentForbidden`, the iterator also
-    `ContentChanged` when the file is no longer the version of `entry`.
+    is back in the pool. Raises `ContentMissing`, `ContentForbidden`, and `ContentChanged` when the
+    file is no longer the version of `entry`; so does the iterator.
     """
     steps = _steps(entry, segments)
     first = _begin(alias, entry, steps)

@@ -59,6 +59,7 @@ def test_what_can_be_no_stored_name(name):
         ("notes.TAR.bz2", ".TAR.bz2"),
         ("invoice.xml.p7m", ".xml.p7m"),
         ("march.csv.gz.asc", ".asc"),
+        ("march.docx.p7m", ".docx.p7m"),
         ("a.tar.gz/march.pdf", ".pdf"),
         ("0123456789.0123456789", ".0123456789"),
         # Of the user's words nothing else.

@@ -12,9 +12,11 @@ from django.http import Http404
 from django.test import AsyncClient, Client, RequestFactory
 from django.urls import path
 
+from lo_storage import views
 from lo_storage.catalogue import FIND, FIND_AND_READ, READ_VERSION
 from lo_storage.large_objects import ROW_SIZE
 from lo_storage.models import LargeObject
+from lo_storage.serving.answers import answer
 from lo_storage.serving.headers import etag
 from lo_storage.serving.ranges import MAX_RANGES
 from lo_storage.storage import DbFileIO, db_file_storage
@@ -263,6 +265,28 @@ def test_the_caller_decides(serve):
     response = serve(as_attachment=True, download_name="2024.txt", cache_control="no-store")
     assert response["Content-Disposition"] == 'attachment; filename="2024.txt"'
     assert response["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("change", ["overwritten", "deleted"])
+def test_a_file_that_changes_before_a_byte_is_sent_is_looked_for_again(save, monkeypatch, change):
+    name = save(bytes(600_000), "x.bin")
+
+    def answer_later(*given):
+        monkeypatch.undo()
+        if change == "deleted":
+            db_file_storage.delete(name)
+        else:
+            with DbFileIO(entry().loid, "r+b") as file:
+                file.write(b"x")
+        return answer(*given)
+
+    monkeypatch.setattr(views, "answer", answer_later)
+    request = RequestFactory().get("/")
+    if change == "deleted":
+        with pytest.raises(Http404):
+            db_serve(request, name)
+    else:
+        assert body(db_serve(request, name)) == b"x" + bytes(599_999)
 
 
 def test_an_empty_file(save):
