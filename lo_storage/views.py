@@ -1,7 +1,6 @@
 """`db_serve`: a file as an HTTP response."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
 
 from asgiref.sync import sync_to_async
 from django.http import Http404, HttpRequest, HttpResponseNotAllowed, StreamingHttpResponse
@@ -59,15 +58,17 @@ def db_serve(
     needs_content = request.method == "GET" and "If-None-Match" not in request.headers
     stream: Callable[..., Iterator[bytes] | AsyncIterator[bytes]]
     stream = streaming.astream if is_asgi else streaming.stream
-    body = None
     try:
-        while body is None:
+        for attempts_left in (2, 1, 0):
             alias, entry = storage.locate(filename, SMALL_SIZE if needs_content else 0)
             file_headers = describe(entry, as_attachment, download_name, cache_control)
             status, headers, segments = answer(request.method, request.headers, entry, file_headers)
-            # Overwritten or deleted since: look again. Nothing was sent yet.
-            with suppress(streaming.ContentChanged):
+            try:
                 body = stream(alias, entry, segments)
+                break
+            except streaming.ContentChanged:  # Nothing was sent yet: look again.
+                if not attempts_left:
+                    raise
     except FileNotFoundError as error:
         raise Http404("There is no such file.") from error
     except PermissionError as error:
