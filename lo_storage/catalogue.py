@@ -1,4 +1,6 @@
-"""The catalogue and its large objects: what changes an object changes its row in one statement.
+"""The catalogue and its large objects. A statement that changes an object changes its row, too.
+
+(Only `save()` of a new file, which nobody else sees yet, writes first and completes the row then.)
 
 The row is the lock of its object. Two writers queue at it; without it the second would fail with
 "tuple concurrently updated". Under REPEATABLE READ the second fails to serialize; without the row
@@ -7,8 +9,8 @@ both would commit, and the content would be a mixture.
 The statement that changes a content also bumps `version`: a roll-back to a savepoint undoes both,
 or neither.
 
-A number that was deleted may be given to another object, which has another `created_at`. Statements
-that are given both find their own object or none.
+PostgreSQL may use a deleted object's number again, for an object of another `created_at`. By both a
+statement finds the right object, or none.
 
 This module knows no Django: its functions take a cursor as those of `large_objects` do.
 """
@@ -131,7 +133,7 @@ READ_VERSION = """
      order by start
 """
 
-# RETURNING is evaluated once the row is locked. Where the object is missing the statement fails.
+# lo_put() is in RETURNING, so that it runs once the row is locked.
 WRITE = """
     update lo_storage_largeobject
        set version = version + 1, modified_at = clock_timestamp(), sha256 = null,
@@ -257,9 +259,9 @@ def complete(cursor: Cursor, loid: int, size: int, sha256: str) -> None:
 def read_rows(
     cursor: Cursor, loid: int, offset: int, end: int, created_at: datetime
 ) -> Iterator[bytes]:
-    """Send the statement; return an iterator of the content from `offset` to `end`, of one moment.
+    """Read the content from `offset` to `end` as it was at one moment; return its rows of 256 KiB.
 
-    It comes in rows of 256 KiB.
+    The first of them raises where the object is missing.
     """
     cursor.execute(
         READ_ROWS,
@@ -280,7 +282,7 @@ def read_version(
     """Return (version, `modified_at`, content of that version from `offset` to `end`).
 
     The content is in rows of `row_size` bytes; they are shorter, or empty, where the object ends
-    before `end`.
+    before `end`, which must be beyond `offset`.
     """
     cursor.execute(
         READ_VERSION,
@@ -334,6 +336,6 @@ def adopt(cursor: Cursor, name: str) -> bool:
 
 
 def delete(cursor: Cursor, name: str) -> None:
-    """Delete a catalogued object when the transaction commits; nothing to delete is no error."""
+    """Delete a catalogued object; a roll-back brings it back. Nothing to delete is no error."""
     if loid_of(name) is not None:
         cursor.execute(DELETE, {"name": name})

@@ -17,9 +17,9 @@ class Content(NamedTuple):
     So it is never another object to which PostgreSQL gave the number meanwhile. An object that is
     not catalogued has no such time (`created_at` is None), and is found by its number alone.
 
-    Each method is one statement, and one for each MiB that it writes. One more takes `open()` of an
-    object of another role, and writing to one that was not catalogued: it looks whether it is now.
-    Each raises `FileNotFoundError` when the object is gone.
+    Each method is one statement; to write is one for each MiB. To write to what was not catalogued
+    takes one more, which looks whether it is now; so does to open an object of another role. Each
+    raises `FileNotFoundError` when the object is gone.
     """
 
     alias: str
@@ -59,7 +59,7 @@ class Content(NamedTuple):
     def rows(
         self, start: int, end: int, cursor_class: type[Cursor[Any]] = Cursor
     ) -> Iterator[bytes]:
-        """Yield the bytes from `start` to `end` in rows of 256 KiB."""
+        """Yield the bytes from `start` to `end` in rows of 256 KiB, or as the cursor has them."""
         start, end = min(start, MAX_SIZE), min(end, MAX_SIZE)
         with cursor(self.alias, cursor_class) as c:
             if self.created_at is None:
@@ -80,6 +80,7 @@ class Content(NamedTuple):
             return None, list(self.rows(start, end))
         end = min(end, MAX_SIZE)
         with cursor(self.alias) as c:
+            # An empty span would look like an object that is gone.
             version, modified_at, rows = catalogue.read_version(
                 c, self.loid, min(start, end - 1), end, self.created_at, ROW_SIZE
             )
@@ -99,7 +100,7 @@ class Content(NamedTuple):
         return offset + len(data)
 
     def append(self, data: memoryview) -> int:
-        """Write at the end; return where the end is then."""
+        """Write some bytes at the end; return where the end is then."""
         if self.created_at is None:
             return self.write(self.size(), data)
         end = 0

@@ -43,11 +43,12 @@ class _AtomicFieldFileMixin:
             super().delete(save)  # type: ignore[misc]
 
     def _atomic(self, saves_row: bool) -> AbstractContextManager[None]:
-        if not saves_row:  # Then `instance` need be no model: django-cleanup's is none.
+        if not saves_row:  # Without a row `instance` may be no model: django-cleanup's is none.
             return nullcontext()
         using = router.db_for_write(type(self.instance), instance=self.instance)
         if connections[using].in_atomic_block:
-            # An inner atomic() breaks the caller's transaction at any exception, also without SQL.
+            # The caller has a transaction. One inside of it would cost a savepoint, or without one
+            # break the caller's at any exception.
             return nullcontext()
         return transaction.atomic(using=using)
 
@@ -71,7 +72,7 @@ class _DbFileFieldMixin:
         self.model.save_base = _atomic_save_base(self.model.save_base)
 
     def get_prep_value(self, value: Any) -> Any:
-        # A look-up of such a name, perhaps from an address, finds nothing. It must be no error.
+        # NUL and surrogates in a look-up, perhaps from an address, match nothing and are no error.
         value = super().get_prep_value(value)  # type: ignore[misc]
         return value.translate(_UNSTORABLE) if isinstance(value, str) else value
 

@@ -15,7 +15,7 @@ from .names import MAX_OID
 
 __all__ = ["DbFileIO"]
 
-# What one statement of chunks() reads: what a reader that stops early has read for nothing.
+# What one statement of chunks() reads; a reader that stops early has read up to that in vain.
 READ_SIZE = 4 * ROW_SIZE
 
 MODES = ("rb", "r+b", "wb", "w+b", "ab", "a+b")
@@ -205,7 +205,7 @@ class DbFileIO(io.RawIOBase):
         """Yield what follows in chunks of up to 256 KiB; one round trip for each MiB.
 
         All of them are of one version: `OSError` (`ESTALE`) where the file is written meanwhile, by
-        whoever it is. Only an object that is not catalogued has no version.
+        whoever it is. Those of an object that is not catalogued may be a mixture.
         """
         self._check_readable()
         if self._is_in_read_buf(MAX_SIZE):

@@ -132,9 +132,9 @@ def read(cursor: Cursor, loid: int, offset: int, length: int) -> bytes:
 
 
 def read_rows(cursor: Cursor, loid: int, offset: int, end: int = MAX_SIZE) -> Iterator[bytes]:
-    """Send the statement; return an iterator of the content from `offset` to `end`, of one moment.
+    """Read the content from `offset` to `end` as it was at one moment; return its rows of 256 KiB.
 
-    It comes in rows of 256 KiB.
+    The first of them raises where the object is missing.
     """
     cursor.execute(
         READ_ROWS,
@@ -165,13 +165,13 @@ def truncate(cursor: Cursor, loid: int, size: int) -> None:
 
 
 def try_to_open(cursor: Cursor, loid: int, mode: int) -> None:
-    """Let PostgreSQL refuse a role that may not open the object by `INV_READ` or `INV_WRITE`."""
+    """Open and close the object in a mode: PostgreSQL raises where the role may not."""
     cursor.execute(TRY_TO_OPEN, {"loid": loid, "mode": mode})
     existing(cursor.fetchone(), loid)
 
 
 def unlink(cursor: Cursor, loid: int) -> None:
-    """Delete the object when the transaction commits."""
+    """Delete the object; a roll-back brings it back."""
     cursor.execute(UNLINK, {"loid": loid})
     existing(cursor.fetchone(), loid)
 
@@ -190,7 +190,7 @@ def existing(row: Any, loid: int) -> Any:
 
 
 def bytes_of(cursor: Cursor, loid: int) -> Iterator[bytes]:
-    """Yield the bytes of a result of one column, whose only row is NULL where there are none."""
+    """Yield the rows of a result. Without a row there is no object, and a NULL says no bytes."""
     row = existing(cursor.fetchone(), loid)
     while row and row[0]:
         yield row[0]

@@ -47,7 +47,7 @@ class LargeObject(models.Model):
     - `size`: in bytes.
     - `sha256`: in hexadecimal, of what `DbFileStorage.save()` wrote. NULL, unknown, after any other
       write, and for an adopted object.
-    - `version`: 1, and one more after each write.
+    - `version`: 1, and one more after each statement that writes.
     - `created_at`, `modified_at`.
 
     Deleting a row, by whatever means, deletes its large object in the same transaction.

@@ -15,7 +15,7 @@ _NAME = re.compile(r"([1-9][0-9]{0,9})(\.[^/\\\0\ud800-\udfff]+)?")
 
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,10}")
 
-# What is compressed, signed or encrypted is a file of another type, which is worth a second suffix.
+# Suffixes of what is compressed, signed or encrypted: the one before tells what is inside.
 _WRAPPERS = {
     *(".br", ".bz2", ".gz", ".lz", ".lz4", ".xz", ".z", ".zst"),
     *(".age", ".asc", ".gpg", ".p7m", ".p7s", ".pgp", ".sig"),
@@ -44,8 +44,8 @@ def suffix_of(original_name: str) -> str:
 
     A stored name stands in addresses, logs and caches. Of the user's words it gets only what may be
     a type: ".pdf" of "Dr. Ferreira - HIV test of Alice.pdf". That is what stands after the last
-    dot, if it is up to ten letters and digits of ASCII, and what stands before it, if the last says
-    that a file of a known type is compressed, signed or encrypted.
+    dot, if it is up to ten letters and digits of ASCII. A wrapper (".gz", ".p7m") after a known
+    type (".tar", ".xml") keeps both.
     """
     *_, wrapped, last = ["", "", *PurePosixPath(original_name).suffixes]
     if not _SUFFIX.fullmatch(last):

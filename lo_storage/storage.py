@@ -27,7 +27,7 @@ from .database import cursor, db_for_read, db_for_write, retry_on_recovery_confl
 from .files import READ_SIZE, DbFileIO
 from .large_objects import WRITE_SIZE, Buffer
 
-# Of other modules, those that pg-lo-storage has here.
+# Some are of other modules: pg-lo-storage, whose paths stay valid here, has them in its storage.
 __all__ = [
     "DbFile",
     "DbFileIO",
@@ -60,7 +60,7 @@ class DbFile(File):  # type: ignore[type-arg]  # no generic at run time
             yield from self.file.chunks()
 
     def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> Self:
-        """Open the file again, on the alias that it came from."""
+        """Open the file again; in a mode that writes, in the database for writing."""
         self.file.open(mode or self.mode)
         if self.file.mode[0] == "w":
             self.file.truncate()  # As Storage.open() does.
@@ -78,7 +78,7 @@ class DbFileStorage(Storage):
       PG_LO_STORAGE_DB_FOR_WRITE).
 
     A stored name is the number of the large object and the suffix of the original file name
-    (`lo_storage.names.suffix_of`); of `upload_to` only the last part has an effect. The catalogue
+    (`lo_storage.names.suffix_of`); a folder in `upload_to` has no effect. The catalogue
     has the name letter for letter. Another spelling is no file, even where its number belongs to a
     large object.
 
@@ -86,9 +86,9 @@ class DbFileStorage(Storage):
     of their own where there is none. `open()` with a mode that writes needs a transaction, and all
     else works in autocommit, too.
 
-    Round trips: one each, and one more where a file is looked for in a second database, and to open
-    with "w" or "a". `save()` of more than 1 MiB takes one for each MiB, one to record size and
-    checksum, and the transaction's; `url()` takes none.
+    Round trips: one for each call, none for `url()`. One more to open with "w" or "a", and where a
+    file is looked for in a second database. `save()` of more than 1 MiB takes one for each MiB, one
+    to record size and checksum, and the transaction's.
     """
 
     def __init__(self, base_url: str | None = None, alias: str | None = None) -> None:
@@ -131,8 +131,8 @@ class DbFileStorage(Storage):
         if loid is None:
             raise _not_found(name)
         reader, writer = db_for_read(self.alias), db_for_write(self.alias)
-        # The reader may be a replica that lags behind. It is not named here: so a file that is
-        # opened again, to write, goes to the writer.
+        # The reader may be a replica that lags behind. `self.alias`, and not `reader`: with None a
+        # later open() in a mode that writes chooses the writer.
         for alias in [self.alias] if reader == writer else [self.alias, writer]:
             with suppress(FileNotFoundError):
                 file = DbFileIO(loid, mode, name, alias, content_below=SMALL_SIZE)
@@ -164,7 +164,7 @@ class DbFileStorage(Storage):
         return stored_name
 
     def delete(self, name: str) -> None:
-        """Delete a file when the transaction commits; one that does not exist is no error.
+        """Delete a file; a roll-back brings it back. One that does not exist is no error.
 
         Where a row names the file and the column has a `LargeObjectReference`, the commit raises
         `IntegrityError` and nothing is deleted.

@@ -44,12 +44,12 @@ def db_serve(
 
     Answers conditions (RFC 9110, section 13) and byte ranges (section 14), and streams under WSGI
     and ASGI. The first MiB is read before it returns: what cannot be read is an error before any
-    byte is sent. Raises `Http404` for a name that the catalogue does not have, `ContentMissing` and
-    `ContentForbidden`.
+    byte is sent. Raises `Http404` for a name that the catalogue does not have, `ContentMissing`,
+    `ContentForbidden`, and `ContentChanged` for a file that changed at each of three attempts.
 
-    Round trips: one for what the catalogue knows, together with a content below 256 KiB, unless the
-    request has If-None-Match; else one more for each MiB of each range. No transaction is held
-    between them.
+    Round trips: one finds the row, and for a GET without If-None-Match also reads a content below
+    256 KiB. Any other content that is sent takes one for each MiB of each range. No transaction is
+    held between them.
     """
     if request.method not in ("GET", "HEAD"):
         return HttpResponseNotAllowed(["GET", "HEAD"])

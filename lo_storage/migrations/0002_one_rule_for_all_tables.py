@@ -66,7 +66,7 @@ BEGIN
     EXECUTE format('SELECT name FROM %s WHERE name = $1 FOR UPDATE', catalogue) USING old_name;
 
     FOR naming, file_column, delete_rule IN
-        -- A row may move to another partition, or have its copy there.
+        -- The whole partitioned table: a row may have moved to another partition.
         SELECT DISTINCT coalesce(pg_catalog.pg_partition_root(conrelid), conrelid)::regclass,
                namer.attname, confdeltype
           FROM pg_catalog.pg_constraint
@@ -89,8 +89,9 @@ BEGIN
         EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE %I = $1)', naming, file_column)
            INTO is_named USING old_name;
         IF is_named THEN
-            -- Under REPEATABLE READ another transaction may let go of that last name now. It must
-            -- fail to serialize, and a lock alone leaves nothing to conflict with: write the row.
+            -- Another transaction may be letting go of the name just found, and under REPEATABLE
+            -- READ neither sees the other's change. Write the row, so that the second one fails to
+            -- serialize: a lock would not do that.
             EXECUTE format('UPDATE %s SET version = version WHERE name = $1', catalogue)
               USING old_name;
             RETURN NULL;

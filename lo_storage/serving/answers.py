@@ -29,7 +29,7 @@ class ContentMissing(Exception):
 
 
 class ContentForbidden(Exception):
-    """The role of the database may not read the large object; no `OSError`, as `ContentMissing`."""
+    """The role may not read the large object. Like `ContentMissing` it is no `OSError`."""
 
 
 class Answer(NamedTuple):

@@ -69,8 +69,8 @@ def describe(
     Arguments:
 
     - `entry`: the file.
-    - `as_attachment`: whether the browser is told to save it (None: unless its type cannot run). A
-      type that can run is always saved.
+    - `as_attachment`: whether the browser is told to save it (None: only what is not in `SHOWN`).
+      What is not in `SHOWN` is always saved.
     - `download_name`: the name that it is saved under (None: the original name).
     - `cache_control`: who may keep it, and for how long.
     """
@@ -107,7 +107,7 @@ def refusal_headers(file_headers: dict[str, str]) -> dict[str, str]:
 
 def etag(entry: Entry) -> str:
     """Return the strong validator, which survives dump and restore (RFC 9110, section 8.8.3)."""
-    # A cluster that a dump was restored into may give a number again, but not at the same time.
+    # After a restore a number may be used again: `modified_at` tells the two files apart.
     modified = entry.modified_at.astimezone(UTC).strftime("%Y%m%d%H%M%S%f")
     return f'"{entry.loid}-{entry.version}-{modified}"'
 

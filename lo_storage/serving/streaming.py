@@ -1,7 +1,8 @@
-"""The content of an answer, as it is sent: one statement for each MiB, and no connection between.
+"""The content of an answer, as it is sent: one statement for each MiB.
 
-A reader may be slow, and databases have few connections. So none is held while a reader is waited
-for, under WSGI and under ASGI.
+A reader may be slow, and databases have few connections. While a reader is waited for, a pooled
+connection is back in its pool, and under ASGI any other is closed after `PATIENCE`. Only WSGI
+without a pool keeps its connection.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ SEND_ROW_SIZE = 124 * 1024
 # What one statement reads, and a slow reader keeps in memory: a MiB, and a bit.
 SEND_SIZE = 9 * SEND_ROW_SIZE
 
-# Seconds in which a fast reader comes back. Measured: to connect again takes 3 ms.
+# For how many seconds a connection waits for the reader. Measured: to connect again takes 3 ms.
 PATIENCE = 0.1
 
 
@@ -64,8 +65,8 @@ def stream(alias: str, entry: Entry, segments: list[Segment]) -> Iterator[bytes]
 def astream(alias: str, entry: Entry, segments: list[Segment]) -> AsyncIterator[bytes]:
     """As `stream()`, for ASGI, where a plain generator would be read whole before it is sent.
 
-    Each request has a thread and connections of its own there. Outside of a pool they are closed
-    when the reader keeps a row waiting, and with the request, whatever CONN_MAX_AGE is.
+    Each request has a thread and connections of its own there. Those of no pool are closed once the
+    reader has kept a row waiting for `PATIENCE`, and with the request, whatever CONN_MAX_AGE is.
     """
     steps = _steps(entry, segments)
     return _astream(alias, entry, _begin(alias, entry, steps), steps)
@@ -74,8 +75,9 @@ def astream(alias: str, entry: Entry, segments: list[Segment]) -> AsyncIterator[
 async def _astream(
     alias: str, entry: Entry, rows: list[bytes], steps: Iterator[Segment]
 ) -> AsyncIterator[bytes]:
-    # Nothing is awaited after the last row: its reader may send the next request at once. uvicorn
-    # would begin that one in this context, and Django would close its connections with this one.
+    # Nothing is awaited after the last row. The client may already send its next request; uvicorn
+    # would start it in this request's context, and Django would close the connections of the next
+    # request when this one ends.
     try:
         while True:
             closing = asyncio.create_task(_close_after(PATIENCE, asyncio.current_task()))
@@ -95,13 +97,13 @@ async def _astream(
 
 
 def _begin(alias: str, entry: Entry, steps: Iterator[Segment]) -> list[bytes]:
-    """Return what is sent up to the first content that is read: an error comes before any byte."""
+    """Read the first content, and return it with what goes before it: errors precede any byte."""
     first: list[bytes] = []
     for step in steps:
         if not isinstance(step, bytes):
             return [*first, *_read(alias, entry, *step)]
         first.append(step)
-    _close_connections(pooled_only=True)  # Nothing was read here: this one has found the file.
+    _close_connections(pooled_only=True)  # It has found the file, and nothing was to be read.
     return first
 
 
