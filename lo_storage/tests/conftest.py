@@ -59,6 +59,16 @@ def other_session(transactional_db):
 
 
 @pytest.fixture
+def cursor(other_session):
+    """A cursor as the modules without Django take one; what it does is rolled back."""
+    with (
+        other_session.transaction(force_rollback=True),
+        other_session.cursor(binary=True) as cursor,
+    ):
+        yield cursor
+
+
+@pytest.fixture
 def another_alias(transactional_db):
     """A function that adds an alias of the test database, with more OPTIONS.
 

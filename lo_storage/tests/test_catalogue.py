@@ -10,15 +10,6 @@ from lo_storage.large_objects import MAX_SIZE, ROW_SIZE
 
 
 @pytest.fixture
-def cursor(other_session):
-    with (
-        other_session.transaction(force_rollback=True),
-        other_session.cursor(binary=True) as cursor,
-    ):
-        yield cursor
-
-
-@pytest.fixture
 def entry(cursor):
     _, name, _ = catalogue.create(cursor, b"0123456789", "march.tar.gz", "ab")
     return catalogue.find(cursor, name)

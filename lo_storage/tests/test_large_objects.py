@@ -13,15 +13,6 @@ from lo_storage import large_objects
 from lo_storage.large_objects import MAX_SIZE, ROW_SIZE
 
 
-@pytest.fixture
-def cursor(other_session):
-    with (
-        other_session.transaction(force_rollback=True),
-        other_session.cursor(binary=True) as cursor,
-    ):
-        yield cursor
-
-
 def test_what_is_written_is_read(cursor):
     loid = large_objects.create(cursor, b"hello")
     large_objects.write(cursor, loid, 5, memoryview(b", world"))
