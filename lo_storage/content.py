@@ -84,7 +84,7 @@ class Content(NamedTuple):
             version, modified_at, rows = catalogue.read_version(
                 c, self.loid, min(start, end - 1), end, self.created_at, ROW_SIZE
             )
-        return (version, modified_at), [row for row in rows if row]
+        return (version, modified_at), [row for row in rows if row and start < end]
 
     def write(self, offset: int, data: memoryview) -> int:
         """Write at `offset`; return where what was written ends."""

@@ -86,3 +86,10 @@ def test_what_would_reach_too_far_writes_nothing(content):
     with pytest.raises(OSError, match="a large object ends at"):
         content.write(MAX_SIZE - WRITE_SIZE, memoryview(bytes(WRITE_SIZE + 1)))
     assert content.size() == 0
+
+
+def test_behind_the_largest_object_there_is_nothing(content):
+    """The last byte is not given once more."""
+    content.truncate(MAX_SIZE)
+    assert content.read_version(MAX_SIZE - 1, MAX_SIZE + 5)[1] == [b"\0"]
+    assert content.read_version(MAX_SIZE, MAX_SIZE + 5)[1] == []
