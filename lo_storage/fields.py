@@ -1,4 +1,4 @@
-"""`DbFileField` and `DbImageField`: Django's own, with `db_file_storage` for a default.
+"""`DbFileField` and `DbImageField`: Django's own, on large objects where no storage is named.
 
 Django saves a model outside of a transaction when that is one query. With a file it is more than
 one. So a save is a transaction here, as Django has it for a model with parents: a row that is
@@ -12,11 +12,12 @@ from typing import Any, cast
 
 from django.apps import apps
 from django.core import checks
+from django.core.files.storage import Storage, default_storage
 from django.db import connections, models, router, transaction
 from django.db.models.fields.files import FieldFile, ImageFieldFile
 from django.forms import Field
 
-from .storage import db_file_storage
+from .storage import DbFileStorage, db_file_storage
 
 __all__ = ["DbFieldFile", "DbFileField", "DbImageField", "DbImageFieldFile"]
 
@@ -66,6 +67,19 @@ class _DbFileFieldMixin:
 
     null: bool
     model: Any
+    _names_no_storage = False
+
+    @property
+    def storage(self) -> Storage:
+        """Where the files are: where none was named, the project's default one if it is ours."""
+        # Asked for when it is used: a model may be imported before the default storage can be.
+        if self._names_no_storage and isinstance(default_storage, DbFileStorage):
+            return default_storage
+        return self._storage
+
+    @storage.setter
+    def storage(self, storage: Storage) -> None:
+        self._storage, self._names_no_storage = storage, False
 
     def contribute_to_class(self, *args: Any, **kwargs: Any) -> None:
         super().contribute_to_class(*args, **kwargs)  # type: ignore[misc]
@@ -87,8 +101,8 @@ class _DbFileFieldMixin:
 
     def deconstruct(self) -> Any:
         name, path, args, kwargs = super().deconstruct()  # type: ignore[misc]
-        if kwargs.get("storage") is db_file_storage:
-            del kwargs["storage"]
+        if self._names_no_storage or kwargs.get("storage") is db_file_storage:
+            kwargs.pop("storage", None)
         return name, path, args, kwargs
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
@@ -127,13 +141,11 @@ def _atomic_save_base(save_base: Any) -> Any:
     return wrapper
 
 
-def _or_ours(storage: Any) -> Any:
-    # "storage or …" would evaluate a lazy default_storage, and so read the settings at import.
-    return db_file_storage if storage is None else storage
-
-
 class DbFileField(_DbFileFieldMixin, models.FileField):
-    """A `FileField` whose files are large objects; a folder in `upload_to` has no effect."""
+    """A `FileField` whose files are large objects; a folder in `upload_to` has no effect.
+
+    `storage` (None: `STORAGES["default"]` where that is a `DbFileStorage`, else `db_file_storage`).
+    """
 
     attr_class = DbFieldFile
 
@@ -145,7 +157,8 @@ class DbFileField(_DbFileFieldMixin, models.FileField):
         storage: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(verbose_name, name, upload_to, _or_ours(storage), **kwargs)
+        super().__init__(verbose_name, name, upload_to, storage or db_file_storage, **kwargs)
+        self._names_no_storage = storage is None
 
 
 class DbImageField(_DbFileFieldMixin, models.ImageField):
@@ -167,6 +180,7 @@ class DbImageField(_DbFileFieldMixin, models.ImageField):
             name,
             width_field,
             height_field,
-            storage=_or_ours(storage),
+            storage=storage or db_file_storage,
             **kwargs,
         )
+        self._names_no_storage = storage is None

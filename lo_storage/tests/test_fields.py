@@ -249,6 +249,24 @@ def test_makemigrations_finds_nothing_to_do(settings):
 IN_MEMORY = "django.core.files.storage.InMemoryStorage"
 
 
+@pytest.mark.parametrize("field", [DbFileField, DbImageField])
+def test_a_field_without_a_storage_takes_the_default_one_if_it_is_ours(field, settings):
+    data, other = field(), field(storage=DbFileStorage("/papers"))
+    settings.STORAGES = settings.STORAGES | {
+        "default": {
+            "BACKEND": "lo_storage.storage.DbFileStorage",
+            "OPTIONS": {"base_url": "/files/"},
+        }
+    }
+    assert (data.storage.url("1.txt"), other.storage.url("1.txt")) == (
+        "/files/1.txt",
+        "/papers/1.txt",
+    )
+    assert "storage" not in data.deconstruct()[3]
+    settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": IN_MEMORY}}
+    assert data.storage is db_file_storage
+
+
 @pytest.mark.parametrize(
     ("backend", "objects"), [(IN_MEMORY, 0), ("lo_storage.storage.DbFileStorage", 1)]
 )
