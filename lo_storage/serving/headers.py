@@ -53,6 +53,12 @@ POLICY = "default-src 'none'; frame-ancestors 'self'; sandbox"
 # A browser puts audio and video into a page of its own, which loads the file again. That page is of
 # this site, and has no script either.
 MEDIA_POLICY = f"{POLICY} allow-same-origin; media-src 'self'"
+# WebKit shows PDFs by a page of its own, which a sandbox leaves blank, and which has its styles
+# inline. A PDF is never taken for a page of this site: nosniff, and the type of its suffix.
+PDF_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self';"
+    " base-uri 'none'; form-action 'none'"
+)
 
 # Control characters, what RFC 6266, appendix D, advises against, and what separates a path.
 _NOT_PLAIN = re.compile(r'[^ -~]|["%/\\]')
@@ -75,7 +81,11 @@ def describe(
     - `cache_control`: who may keep it, and for how long.
     """
     shown = SHOWN.get("." + entry.name.rpartition(".")[2].lower())
-    is_media = shown is not None and shown.startswith(("audio/", "video/"))
+    policy = POLICY
+    if shown == "application/pdf":
+        policy = PDF_POLICY
+    elif shown and shown.startswith(("audio/", "video/")):
+        policy = MEDIA_POLICY
     digest = {}
     if entry.sha256 is not None:  # RFC 9530, section 3.
         sha256 = b64encode(bytes.fromhex(entry.sha256)).decode()
@@ -95,7 +105,7 @@ def describe(
         "Cache-Control": cache_control,
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-origin",
-        "Content-Security-Policy": MEDIA_POLICY if is_media else POLICY,
+        "Content-Security-Policy": policy,
     }
 
 

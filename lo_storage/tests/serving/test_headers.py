@@ -17,9 +17,9 @@ def an_entry(name, original_name="", sha256=None):
 
 def test_all_of_them():
     digest = hashlib.sha256(b"").hexdigest()
-    assert describe(an_entry("16418.pdf", "march.pdf", digest)) == {
-        "Content-Type": "application/pdf",
-        "Content-Disposition": 'inline; filename="march.pdf"',
+    assert describe(an_entry("16418.png", "march.png", digest)) == {
+        "Content-Type": "image/png",
+        "Content-Disposition": 'inline; filename="march.png"',
         "Repr-Digest": "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:",
         "Accept-Ranges": "bytes",
         "ETag": '"16418-3-20260302123005123456"',
@@ -73,6 +73,11 @@ def test_a_browser_may_load_the_film_or_sound_itself_and_nothing_else_and_run_no
             assert policy == (
                 "default-src 'none'; frame-ancestors 'self'; sandbox allow-same-origin;"
                 " media-src 'self'"
+            )
+        elif content_type == "application/pdf":
+            assert policy == (
+                "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self';"
+                " base-uri 'none'; form-action 'none'"
             )
         else:
             assert policy == "default-src 'none'; frame-ancestors 'self'; sandbox"
