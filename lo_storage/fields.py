@@ -101,8 +101,8 @@ class _DbFileFieldMixin:
 
     def deconstruct(self) -> Any:
         name, path, args, kwargs = super().deconstruct()  # type: ignore[misc]
-        if self._names_no_storage or kwargs.get("storage") is db_file_storage:
-            kwargs.pop("storage", None)
+        if kwargs.get("storage") is db_file_storage:
+            del kwargs["storage"]
         return name, path, args, kwargs
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:

@@ -170,7 +170,9 @@ class TestFilesThatLie:
         assert downloaded(answer) == content
         assert answer.headers["Content-Type"] == content_type
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert "default-src 'none'; " in answer.headers["Content-Security-Policy"]
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; ")
+        assert policy.endswith("; sandbox") == (content_type != "application/pdf")
         assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 

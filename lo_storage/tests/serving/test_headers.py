@@ -17,9 +17,9 @@ def an_entry(name, original_name="", sha256=None):
 
 def test_all_of_them():
     digest = hashlib.sha256(b"").hexdigest()
-    assert describe(an_entry("16418.png", "march.png", digest)) == {
-        "Content-Type": "image/png",
-        "Content-Disposition": 'inline; filename="march.png"',
+    assert describe(an_entry("16418.pdf", "march.pdf", digest)) == {
+        "Content-Type": "application/pdf",
+        "Content-Disposition": 'inline; filename="march.pdf"',
         "Repr-Digest": "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:",
         "Accept-Ranges": "bytes",
         "ETag": '"16418-3-20260302123005123456"',
@@ -27,7 +27,10 @@ def test_all_of_them():
         "Cache-Control": "private, no-cache",
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-origin",
-        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'self'; sandbox",
+        "Content-Security-Policy": (
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self';"
+            " base-uri 'none'; form-action 'none'"
+        ),
     }
 
 
