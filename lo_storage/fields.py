@@ -141,6 +141,11 @@ def _atomic_save_base(save_base: Any) -> Any:
     return wrapper
 
 
+def _or_ours(storage: Any) -> Any:
+    # "storage or …" would evaluate a lazy default_storage, and so read the settings at import.
+    return db_file_storage if storage is None else storage
+
+
 class DbFileField(_DbFileFieldMixin, models.FileField):
     """A `FileField` whose files are large objects; a folder in `upload_to` has no effect.
 
@@ -157,7 +162,7 @@ class DbFileField(_DbFileFieldMixin, models.FileField):
         storage: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(verbose_name, name, upload_to, storage or db_file_storage, **kwargs)
+        super().__init__(verbose_name, name, upload_to, _or_ours(storage), **kwargs)
         self._names_no_storage = storage is None
 
 
@@ -180,7 +185,7 @@ class DbImageField(_DbFileFieldMixin, models.ImageField):
             name,
             width_field,
             height_field,
-            storage=storage or db_file_storage,
+            storage=_or_ours(storage),
             **kwargs,
         )
         self._names_no_storage = storage is None

@@ -7,7 +7,7 @@ import pytest
 from django.apps import apps
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile
-from django.core.files.storage import InMemoryStorage, default_storage
+from django.core.files.storage import InMemoryStorage, InvalidStorageError, default_storage
 from django.core.management import call_command
 from django.db import IntegrityError, connection, models, transaction
 from django.db.migrations.autodetector import MigrationAutodetector
@@ -265,6 +265,27 @@ def test_a_field_without_a_storage_takes_the_default_one_if_it_is_ours(field, se
     assert "storage" not in data.deconstruct()[3]
     settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": IN_MEMORY}}
     assert data.storage is db_file_storage
+
+
+@pytest.mark.parametrize(
+    ("field", "of_django"), [(DbFileField, models.FileField), (DbImageField, models.ImageField)]
+)
+@pytest.mark.parametrize("arguments", [{}, {"storage": default_storage}])
+def test_the_default_storage_is_asked_for_no_sooner_than_by_django_s_fields(
+    field, of_django, arguments, settings
+):
+    """A model may be imported before the module of the default storage can be."""
+
+    def is_asked_for_by(field):
+        settings.STORAGES = {"default": {"BACKEND": "no.such.Storage"}}
+        try:
+            field(**arguments)
+        except InvalidStorageError:
+            return True
+        return False
+
+    assert is_asked_for_by(field) == is_asked_for_by(of_django)
+    assert arguments or not is_asked_for_by(field)
 
 
 @pytest.mark.parametrize(
