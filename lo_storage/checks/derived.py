@@ -37,11 +37,11 @@ def check_derived_files(**kwargs: Any) -> list[checks.CheckMessage]:
 
 def _derived() -> Iterator[tuple[str, str, str]]:
     """Yield (app, what says where its files go, the path of the storage's class)."""
-    backends = storages.backends
+    backends: dict[str, dict[str, Any]] = storages.backends
     for app, setting, default, otherwise in BY_ALIAS:
         if apps.is_installed(app):
             alias = getattr(settings, setting, None) or default
-            found = backends.get(alias) or backends.get(otherwise) or {}
+            found = backends.get(alias) or backends.get(otherwise or "", {})
             yield app, setting, found.get("BACKEND", alias)
     if apps.is_installed("filer"):
         # What is private is on disk unless this setting says otherwise.
