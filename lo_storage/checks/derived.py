@@ -25,9 +25,10 @@ def check_derived_files(**kwargs: Any) -> list[checks.CheckMessage]:
     """W009: what is made of files is kept where it is found again by its name."""
     return [
         checks.Warning(
-            f"{app} keeps what it makes by names of its own, and a DbFileStorage gives it others:"
-            " nothing is found again, and each request may store one more.",
-            hint=f"Let {setting} name another storage, as a FileSystemStorage is.",
+            f"{app} looks for what it made under the name that it gave it, and a DbFileStorage"
+            " gives each file another: a link leads nowhere, or each page that is shown stores one"
+            " more.",
+            hint=f"Let {setting} name a storage that keeps names, as FileSystemStorage does.",
             id="lo_storage.W009",
         )
         for app, setting, path in _derived()
@@ -37,7 +38,7 @@ def check_derived_files(**kwargs: Any) -> list[checks.CheckMessage]:
 
 def _derived() -> Iterator[tuple[str, str, str]]:
     """Yield (app, what says where its files go, the path of the storage's class)."""
-    backends: dict[str, dict[str, Any]] = storages.backends
+    backends: Any = storages.backends  # as STORAGES has them
     for app, setting, default, otherwise in BY_ALIAS:
         if apps.is_installed(app):
             alias = getattr(settings, setting, None) or default

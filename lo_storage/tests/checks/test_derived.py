@@ -45,9 +45,10 @@ def test_the_storage_of_what_is_made(app, setting, installed):
     installed(app)
     assert check_derived_files() == [
         checks.Warning(
-            f"{app} keeps what it makes by names of its own, and a DbFileStorage gives it others:"
-            " nothing is found again, and each request may store one more.",
-            hint=f"Let {setting} name another storage, as a FileSystemStorage is.",
+            f"{app} looks for what it made under the name that it gave it, and a DbFileStorage"
+            " gives each file another: a link leads nowhere, or each page that is shown stores one"
+            " more.",
+            hint=f"Let {setting} name a storage that keeps names, as FileSystemStorage does.",
             id="lo_storage.W009",
         )
     ]
@@ -112,7 +113,7 @@ def test_filer_has_two_places(thumbnails, default, expected, installed):
     places = {who: {"thumbnails": {"ENGINE": t["BACKEND"]}} for who, t in thumbnails.items()}
     installed("filer", STORAGES={"default": default} if default else {}, FILER_STORAGES=places)
     assert [message.hint for message in check_derived_files()] == [
-        f'Let FILER_STORAGES["{who}"]["thumbnails"] name another storage, as a FileSystemStorage'
-        " is."
+        f'Let FILER_STORAGES["{who}"]["thumbnails"] name a storage that keeps names, as'
+        " FileSystemStorage does."
         for who in expected
     ]
