@@ -43,7 +43,7 @@ def environment(directory: Path, *packages: str) -> Path:
     if not made.exists() or made.read_text() != of:
         for command in (
             ["venv", "--clear", "--python", sys.executable, directory],
-            ["pip", "install", "--python", python, *packages],
+            ["pip", "install", "--compile-bytecode", "--python", python, *packages],
         ):
             uv = [sys.executable, "-m", "uv", *command, "--quiet"]
             result = subprocess.run(uv, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True)

@@ -308,7 +308,7 @@ for name in ("old.png", "new.png"):
     initial = get_values()
     version = ConstanceForm(initial=initial).initial["version"]
     file = SimpleUploadedFile(name, name.encode())
-    form = ConstanceForm({"version": version}, {"LOGO": file}, initial=initial)
+    form = ConstanceForm(data={"version": version}, files={"LOGO": file}, initial=initial)
     assert form.is_valid(), form.errors
     form.save()
 print(names())
@@ -322,9 +322,8 @@ with default_storage.open(config.LOGO) as file:
 def test_django_constance(project):
     append(project, "mysite/settings.py", IN_THE_DATABASE + CONSTANCE_SETTINGS)
     migrate(project)
-    *_, before, after, content = run(project, CONSTANCE)
-    assert (before, after) == ("['new.png', 'old.png']", "['new.png']")
-    assert content == "b'new.png'"
+    printed = [line for line in run(project, CONSTANCE) if line[0] in "[b"]
+    assert printed == ["['new.png', 'old.png']", "['new.png']", "b'new.png'"]
 
 
 IMPORT = """
@@ -541,7 +540,8 @@ from filer.models import File, Image as Picture
 Paper.objects.all().delete()
 Picture.objects.create(original_filename="a.png", file=picture(), is_public=False, owner=user)
 made = File.objects.get()
-print(made.url == f"/private/{{made.file.name}}", answers(nobody, made.url), answers(alice, made.url))
+print(made.url == f"/private/{{made.file.name}}")
+print(answers(nobody, made.url), answers(alice, made.url))
 print(answers(alice, made.url.replace("private", "files"))[0])
 for is_public in (False, True):
     with transaction.atomic():
@@ -566,7 +566,8 @@ def test_django_filer(project):
     migrate(project)
     assert "lo_storage.W009" not in project.manage("check")
     assert run(project, FILER) == [
-        "True (404, '') (200, b'\\x89PNG\\r')",
+        "True",
+        "(404, '') (200, b'\\x89PNG\\r')",
         "404",
         "True 1",
         "True 1",
@@ -628,14 +629,14 @@ print(LargeObject.objects.count())
 
 
 def test_wagtail(project):
+    project.environment["PYTHONWARNINGS"] = "ignore"  # It leaves renditions to be collected.
     append(project, "mysite/settings.py", WAGTAIL_SETTINGS)
     append(project, "mysite/urls.py", WAGTAIL_PATHS)
     follow(project, "Wagtail")
     append(project, "mysite/settings.py", "DEBUG, ALLOWED_HOSTS = False, ['localhost']\n")
     migrate(project)
     assert "lo_storage.W009" not in project.manage("check")
-    printed = run(project, WAGTAIL)
-    assert printed == [
+    assert run(project, WAGTAIL) == [
         "302",
         "302 (200, b'%PDF ')",
         "(404, '')",
@@ -665,13 +666,15 @@ view = CreateAPIView.as_view(
 
 def post():
     file = SimpleUploadedFile("x" * 150 + ".pdf", b"march")
-    response = view(APIRequestFactory().post("/", {"title": "March", "data": file}))
+    fields = {"title": "March", "data": file}
+    response = view(APIRequestFactory().post("/", fields, headers={"host": "localhost"}))
     return response.status_code, response.data
 
 
 status, data = post()
 paper = Paper.objects.get()
-print(status, data == {"id": paper.pk, "title": "March", "data": f"http://testserver{paper.data.url}"})
+url = f"http://localhost{paper.data.url}"
+print(status, data == {"id": paper.pk, "title": "March", "data": url})
 serializer = PaperSerializer(paper, {"title": "March", "data": None})
 serializer.is_valid(raise_exception=True)
 print(serializer.save().data.name, PaperSerializer(paper).data["data"])
