@@ -37,7 +37,10 @@ def steps(page: str) -> Iterator[tuple[str, str]]:
 
 
 def environment(directory: Path, *packages: str) -> Path:
-    """Return the Python of a virtual environment with just these packages, made if need be."""
+    """Return the Python of a virtual environment with just these packages, made if need be.
+
+    They are compiled at once: where PYTHONDONTWRITEBYTECODE is set each process would do it again.
+    """
     python = directory / "bin" / "python"
     made, of = directory / "made", f"{sys.version} {packages}"
     if not made.exists() or made.read_text() != of:
