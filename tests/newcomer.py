@@ -37,13 +37,16 @@ def steps(page: str) -> Iterator[tuple[str, str]]:
 
 
 def environment(directory: Path, *packages: str) -> Path:
-    """Return the Python of a virtual environment with just these packages, made if need be."""
+    """Return the Python of a virtual environment with just these packages, made if need be.
+
+    They are compiled at once: where PYTHONDONTWRITEBYTECODE is set each process would do it again.
+    """
     python = directory / "bin" / "python"
     made, of = directory / "made", f"{sys.version} {packages}"
     if not made.exists() or made.read_text() != of:
         for command in (
             ["venv", "--clear", "--python", sys.executable, directory],
-            ["pip", "install", "--python", python, *packages],
+            ["pip", "install", "--compile-bytecode", "--python", python, *packages],
         ):
             uv = [sys.executable, "-m", "uv", *command, "--quiet"]
             result = subprocess.run(uv, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True)

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,14 @@ def test_zizmor_finds_nothing():
 
 def test_both_run_every_leg_of_ci_run():
     assert_complete()
+
+
+def test_what_bin_test_leaves_out_is_a_leg():
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["addopts"]
+    left_out = [option.removeprefix("--ignore=") for option in options if "ignore" in option]
+    assert left_out == ["tests/test_packages.py"]
+    script = (ROOT / ".ci" / "run").read_text()
+    (leg,) = re.findall(r"^packages\(\) \{\n(.*?)^\}", script, re.S | re.M)
+    assert f"-m pytest --quiet --durations=0 --durations-min=1 {left_out[0]} " in leg
+    assert "|| failed=" in leg
+    assert "set -- template packages all-tests oldest\n" in script

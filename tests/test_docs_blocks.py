@@ -48,6 +48,7 @@ from .programs import postgres_environment
 FOLLOWED = {
     ROOT / "docs/tutorial.md": "test_docs_tutorial.py",
     ROOT / "docs/from-pg-lo-storage.md": "test_from_pg_lo_storage.py",
+    ROOT / "docs/packages.md": "test_packages.py",
     ROOT / "lo_storage/README.md": "test_copy_in.py",
 }
 RUN_HERE = [page for page in PAGES if page not in FOLLOWED and blocks(page)]

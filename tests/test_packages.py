@@ -1,28 +1,91 @@
-"""Beside other packages, the real ones, each in a project of its own that is made by the README."""
+"""Beside other packages, the real ones, each in a project of its own that is made by the README.
+
+What the page says of a package is followed there. .ci/run has a leg for it, and bin/test leaves it
+out: it takes minutes, and whatever is newest of each package.
+"""
+
+import re
+import subprocess
 
 import django
 import pytest
 
+from config.embedded_postgres import find_programs
+
 from .newcomer import ROOT, Project, environment, steps
-from .pages import blocks
 
 README = (ROOT / "lo_storage" / "README.md").read_text()
+FOLLOWED = {"mysite/settings.py", "mysite/urls.py", "papers/models.py", "papers/views.py"}
+PAGE = (ROOT / "docs" / "packages.md").read_text()
+
+# Each section of the page, and what is to be installed for it.
+PACKAGES = {
+    "django-tenants": "django-tenants",
+    "django-cleanup": "django-cleanup",
+    "django-simple-history": "django-simple-history",
+    "django-reversion": "django-reversion",
+    "django-constance": "django-constance",
+    "django-import-export": "django-import-export",
+    "django-dbbackup": "django-dbbackup",
+    "easy-thumbnails": "easy-thumbnails",
+    "sorl-thumbnail": "sorl-thumbnail",
+    "django-imagekit": "django-imagekit",
+    "django-filer": "django-filer",
+    "Wagtail": "wagtail",
+    "Django REST framework": "djangorestframework",
+    "django-ninja": "django-ninja",
+    "factory_boy": "factory_boy",
+    "model_bakery": "model_bakery",
+}
+
+
+@pytest.fixture(scope="session")
+def python(request):
+    """An interpreter that has them all: to make one takes longer than a test."""
+    folder = request.config.cache.mkdir("with-packages")
+    packages = [f"django=={django.get_version()}", "psycopg[binary]", "pillow", *PACKAGES.values()]
+    return environment(folder, *packages)
 
 
 @pytest.fixture
-def project(tmp_path, request):
-    """A project by the README, up to its models, on an interpreter that has the packages, too."""
-    packages = request.param
-    folder = request.config.cache.mkdir("-".join(["with", *packages]))
-    python = environment(folder, f"django=={django.get_version()}", "psycopg[binary]", *packages)
+def project(tmp_path, python):
+    """A project by the README, up to its models and the view."""
     with Project(tmp_path, python) as project:
         (_, make), *others = steps(README)
         project.follow("console", make)
         project.copy_the_library()
         for place, text in others:
-            if place in ("mysite/settings.py", "papers/models.py", "papers/views.py"):
+            if place in FOLLOWED:
                 project.follow(place, text)
         yield project
+
+
+def blocks(title):
+    """The (place, text) of each block in a section of the page."""
+    (text,) = re.findall(rf"^## {title}\n(.*?)(?=^## |\Z)", PAGE, re.S | re.M)
+    return list(steps(text))
+
+
+def follow(project, title):
+    """Do what the page says of a package."""
+    for place, text in blocks(title):
+        project.follow(place, text)
+
+
+def migrate(project):
+    project.manage("makemigrations", "papers")
+    project.manage("migrate")
+
+
+def run(project, script):
+    """Return the lines that a script prints."""
+    return project.manage("shell", "--verbosity=0", "-c", script).splitlines()
+
+
+def test_each_section_of_the_page_has_a_test():
+    assert re.findall(r"^## (.+)$", PAGE, re.M) == list(PACKAGES)
+    for package in PACKAGES.values():
+        assert f"test_{package.replace('-', '_')}" in globals()
 
 
 def append(project, place, text):
@@ -88,7 +151,6 @@ print([entry.name == names["b"] for entry in LargeObject.objects.all()])
 """
 
 
-@pytest.mark.parametrize("project", [["django-tenants"]], indirect=True)
 def test_django_tenants(project):
     append(project, "mysite/settings.py", TENANTS)
     append(project, "customers/__init__.py", "")
@@ -121,7 +183,6 @@ class Sheet(models.Model):
 """
 
 
-@pytest.mark.parametrize("project", [["django-cleanup"]], indirect=True)
 def test_django_cleanup(project):
     append(project, "mysite/settings.py", '\nINSTALLED_APPS += ["django_cleanup"]\n')
     append(project, "papers/models.py", SHEET)
@@ -152,7 +213,6 @@ print(LargeObject.objects.count())
 """
 
 
-@pytest.mark.parametrize("project", [["django-simple-history"]], indirect=True)
 def test_django_simple_history(project):
     """A history whose column has a reference keeps what was replaced, as the page has it."""
     append(project, "mysite/settings.py", '\nINSTALLED_APPS += ["simple_history"]\n')
@@ -163,13 +223,551 @@ def test_django_simple_history(project):
         + text.replace("    class Meta:", "    history = HistoricalRecords()\n\n    class Meta:")
     )
     project.manage("makemigrations", "papers")
-    (migration,) = (
-        block.content
-        for block in blocks(ROOT / "docs/packages.md")
-        if "historical" in block.content
-    )
+    ((_, migration),) = blocks("django-simple-history")
     append(project, "papers/migrations/0002_files_of_the_history.py", migration)
     assert "No changes detected" in project.manage("makemigrations", "--dry-run")
     project.manage("migrate")
     printed = project.manage("shell", "-c", HISTORY)
     assert printed.splitlines()[-4:] == ["2", "b'march'", "2", "0"]
+
+
+REVERSION = """
+import reversion
+from django.core.files.base import ContentFile
+from lo_storage.models import LargeObject
+from papers.models import Paper
+from reversion.models import Revision, Version
+
+reversion.register(Paper)
+
+
+def names():
+    return sorted(entry.original_name for entry in LargeObject.objects.all())
+
+
+with reversion.create_revision():
+    paper = Paper.objects.create(title="March", data=ContentFile(b"march", "march.txt"))
+with reversion.create_revision():
+    paper.data = ContentFile(b"april", "april.txt")
+    paper.save()
+with reversion.create_revision():
+    Paper.objects.create(title="May")
+print(names())
+first = Version.objects.get_for_object(paper).last()
+try:
+    first.revision.revert()
+    with Paper.objects.get(pk=paper.pk).data.open() as file:
+        print(file.read())
+except Exception as error:
+    print(type(error).__name__)
+Paper.objects.all().delete()
+print(names())
+Revision.objects.all().delete()
+print(names())
+"""
+
+
+def test_django_reversion(project):
+    append(project, "mysite/settings.py", '\nINSTALLED_APPS += ["reversion"]\n')
+    migrate(project)
+    assert run(project, REVERSION) == ["['april.txt']", "IntegrityError", "[]", "[]"]
+    follow(project, "django-reversion")
+    migrate(project)
+    both = "['april.txt', 'march.txt']"
+    assert run(project, REVERSION) == [both, "b'march'", both, "[]"]
+
+
+IN_THE_DATABASE = """
+STORAGES = {
+    "default": {"BACKEND": "lo_storage.storage.DbFileStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+MEDIA_ROOT, MEDIA_URL = BASE_DIR / "media", "/media/"
+"""
+CONSTANCE_SETTINGS = """
+INSTALLED_APPS += ["constance"]
+CONSTANCE_BACKEND = "constance.backends.database.DatabaseBackend"
+CONSTANCE_ADDITIONAL_FIELDS = {"file": ["django.forms.FileField", {"required": False}]}
+CONSTANCE_CONFIG = {"LOGO": ("", "The logo", "file")}
+"""
+CONSTANCE = """
+from constance import config
+from constance.forms import ConstanceForm
+from constance.utils import get_values
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from lo_storage.models import LargeObject
+
+
+def names():
+    return sorted(entry.original_name for entry in LargeObject.objects.all())
+
+
+for name in ("old.png", "new.png"):
+    initial = get_values()
+    version = ConstanceForm(initial=initial).initial["version"]
+    file = SimpleUploadedFile(name, name.encode())
+    form = ConstanceForm(data={"version": version}, files={"LOGO": file}, initial=initial)
+    assert form.is_valid(), form.errors
+    form.save()
+print(names())
+call_command("lo_clean", hours=0, delete=True, verbosity=0)
+print(names())
+with default_storage.open(config.LOGO) as file:
+    print(file.read())
+"""
+
+
+def test_django_constance(project):
+    append(project, "mysite/settings.py", IN_THE_DATABASE + CONSTANCE_SETTINGS)
+    migrate(project)
+    printed = [line for line in run(project, CONSTANCE) if line[0] in "[b"]
+    assert printed == ["['new.png', 'old.png']", "['new.png']", "b'new.png'"]
+
+
+IMPORT = """
+from django.core.files.base import ContentFile
+from import_export.resources import modelresource_factory
+from papers.models import Paper
+from tablib import Dataset
+
+march = Paper.objects.create(title="March", data=ContentFile(b"march", "march.txt"))
+Paper.objects.create(title="none")
+try:
+    from papers.resources import PaperResource
+except ImportError:
+    PaperResource = modelresource_factory(Paper)
+exported = PaperResource().export()
+print([name == march.data.name for name in exported["data"]], exported["data"][1] == "")
+again = PaperResource().import_data(exported, raise_errors=True)
+print(again.totals["update"], [bool(paper.data) for paper in Paper.objects.order_by("pk")])
+wrong = Dataset(("", "wrong", "4000000000.txt"), ("", "right", ""), headers=["id", "title", "data"])
+for dry_run in (True, False):
+    try:
+        result = PaperResource().import_data(wrong, dry_run=dry_run, use_transactions=True)
+        print([number for number, _ in result.row_errors()])
+    except Exception as error:
+        print(type(error).__name__)
+print(Paper.objects.count())
+"""
+
+
+def test_django_import_export(project):
+    append(project, "mysite/settings.py", '\nINSTALLED_APPS += ["import_export"]\n')
+    migrate(project)
+    as_it_was = ["[True, False] True", "2 [True, False]"]
+    assert run(project, IMPORT) == [*as_it_was, "[]", "IntegrityError", "2"]
+    run(project, "from papers.models import Paper; Paper.objects.all().delete()")
+    follow(project, "django-import-export")
+    assert run(project, IMPORT) == [*as_it_was, "[1]", "[1]", "2"]
+
+
+WAITS = """
+from import_export.tmp_storages import MediaStorage
+
+waiting = MediaStorage()
+waiting.save(b"march")
+try:
+    print(MediaStorage(name=waiting.name, read_mode="rb").read())
+except FileNotFoundError as error:
+    print(type(error).__name__)
+"""
+ON_DISK = '{"BACKEND": "django.core.files.storage.FileSystemStorage"}'
+
+
+def test_what_django_import_export_keeps_until_it_is_confirmed(project):
+    append(project, "mysite/settings.py", IN_THE_DATABASE)
+    migrate(project)
+    assert run(project, WAITS) == ["FileNotFoundError"]
+    assert 'give `STORAGES["import_export"]`' in PAGE
+    append(project, "mysite/settings.py", f'STORAGES["import_export"] = {ON_DISK}\n')
+    assert run(project, WAITS) == ["b'march'"]
+
+
+BACKUP_SETTINGS = """
+INSTALLED_APPS += ["dbbackup"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "dbbackup": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": BASE_DIR / "backups"},
+    },
+}
+"""
+BACKUP = """
+from django.core.files.base import ContentFile
+from django.core.management import call_command
+from django.db import connection
+from papers.models import Paper
+
+Paper.objects.all().delete()
+paper = Paper.objects.create(title="March", data=ContentFile(b"march", "march.txt"))
+call_command("dbbackup", verbosity=0)
+paper.data = ContentFile(b"april", "april.txt")
+paper.save()
+connection.close()
+call_command("dbrestore", interactive=False, verbosity=0)
+try:
+    with Paper.objects.get().data.open() as file:
+        print(file.read())
+except FileNotFoundError as error:
+    print(type(error).__name__)
+"""
+OBJECTS = "select count(*) from pg_largeobject_metadata"
+
+
+def test_django_dbbackup(project):
+    project.environment["PATH"] = f"{find_programs()}:{project.environment['PATH']}"
+    project.environment["PYTHONWARNINGS"] = "ignore"  # dbbackup leaves its files to be collected.
+    append(project, "mysite/settings.py", BACKUP_SETTINGS)
+    migrate(project)
+    assert run(project, BACKUP) == ["b'march'"]
+    schemas = 'DBBACKUP_CONNECTORS = {"default": {"SCHEMAS": ["public"]%s}}\n'
+    for more in ("", ', "DUMP_SUFFIX": "--large-objects"'):
+        append(project, "mysite/settings.py", schemas % more)
+        assert run(project, BACKUP) == ["FileNotFoundError"]
+    follow(project, "django-dbbackup")
+    assert run(project, BACKUP) == ["b'march'"]
+    assert project.ask(OBJECTS) > [(1,)]  # those that were newer
+    subprocess.run(
+        [find_programs() / "vacuumlo", project.database], env=project.environment, check=True
+    )
+    assert project.ask(OBJECTS) == [(1,)]
+
+
+PICTURE = """
+from io import BytesIO
+
+from django.core.files.base import ContentFile
+from lo_storage.models import LargeObject
+from papers.models import Paper
+from PIL import Image
+
+
+def picture():
+    content = BytesIO()
+    Image.new("RGB", (200, 100)).save(content, "PNG")
+    return ContentFile(content.getvalue(), "a.png")
+
+
+if not Paper.objects.exists():
+    Paper.objects.create(title="Picture", data=picture())
+"""
+EASY = f"""{PICTURE}
+from easy_thumbnails.files import get_thumbnailer
+
+for _ in range(2):
+    thumbnail = get_thumbnailer(Paper.objects.get().data).get_thumbnail({{"size": (50, 50)}})
+print(thumbnail.storage.exists(thumbnail.name), LargeObject.objects.count())
+"""
+SORL = f"""{PICTURE}
+from sorl.thumbnail import get_thumbnail
+
+names = [get_thumbnail(Paper.objects.get().data, "50x50").name for _ in range(3)]
+print(len(set(names)), LargeObject.objects.count())
+"""
+IMAGEKIT = f"""{PICTURE}
+from imagekit import ImageSpec
+from imagekit.cachefiles import ImageCacheFile
+from imagekit.processors import ResizeToFit
+
+
+class Small(ImageSpec):
+    processors, format = [ResizeToFit(50, 50)], "PNG"
+
+
+small = ImageCacheFile(Small(Paper.objects.get().data))
+small.generate()
+print(small.storage.exists(small.name), LargeObject.objects.count())
+"""
+
+
+def assert_thumbnails_go_elsewhere(project, title, app, script, without):
+    """Without what the page says a script prints `without` and the check warns; with it not."""
+    append(project, "mysite/settings.py", f"{IN_THE_DATABASE}\nINSTALLED_APPS += ['{app}']\n")
+    migrate(project)
+    assert "lo_storage.W009" in project.manage("check")
+    for expected in without:
+        assert run(project, script) == [expected]
+    files = project.ask("select count(*) from lo_storage_largeobject")[0][0]
+    follow(project, title)
+    assert "lo_storage.W009" not in project.manage("check")
+    for _ in range(2):
+        (printed,) = run(project, script)
+        assert printed == f"{True if script is not SORL else 1} {files}"
+    assert [path for path in (project.folder / "media").rglob("*") if path.is_file()] != []
+
+
+def test_easy_thumbnails(project):
+    without = ["False 2", "False 2"]
+    assert_thumbnails_go_elsewhere(project, "easy-thumbnails", "easy_thumbnails", EASY, without)
+
+
+def test_sorl_thumbnail(project):
+    without = ["3 4", "3 7"]
+    assert_thumbnails_go_elsewhere(project, "sorl-thumbnail", "sorl.thumbnail", SORL, without)
+
+
+def test_django_imagekit(project):
+    without = ["False 2", "False 3"]
+    assert_thumbnails_go_elsewhere(project, "django-imagekit", "imagekit", IMAGEKIT, without)
+
+
+CLIENTS = """
+from django.contrib.auth.models import User
+from django.test import Client
+
+user = User.objects.create_superuser("alice", password="a-Secret-1")
+alice, nobody = Client(headers={"host": "localhost"}), Client(headers={"host": "localhost"})
+alice.force_login(user)
+
+
+def answers(client, address):
+    response = client.get(address)
+    content = response.getvalue()
+    return response.status_code, content[:5] if response.status_code == 200 else ""
+"""
+FILER_SETTINGS = """
+INSTALLED_APPS += ["polymorphic", "easy_thumbnails", "filer"]
+MEDIA_ROOT, MEDIA_URL = BASE_DIR / "media", "/media/"
+"""
+FILER = f"""{PICTURE}{CLIENTS}
+from django.db import transaction
+from filer.models import File, Image as Picture
+
+Paper.objects.all().delete()
+Picture.objects.create(original_filename="a.png", file=picture(), is_public=False, owner=user)
+made = File.objects.get()
+print(made.url == f"/private/{{made.file.name}}")
+print(answers(nobody, made.url), answers(alice, made.url))
+print(answers(alice, made.url.replace("private", "files"))[0])
+for is_public in (False, True):
+    with transaction.atomic():
+        made.is_public = is_public
+        made.save()
+    made = File.objects.get()
+    thumbnail = made.file.get_thumbnail({{"size": (50, 50)}})
+    print(thumbnail.storage.exists(thumbnail.name), LargeObject.objects.count())
+print(made.url == f"/files/{{made.file.name}}", answers(nobody, made.url))
+print(answers(alice, "/admin/filer/folder/unfiled_images/")[0])
+made.delete()
+print(LargeObject.objects.count())
+"""
+
+
+def test_django_filer(project):
+    project.environment["PYTHONWARNINGS"] = "ignore"  # Its admin warns with this Django.
+    append(project, "mysite/settings.py", FILER_SETTINGS)
+    follow(project, "django-filer")
+    # Otherwise an address that does not exist is refused to her with a traceback.
+    append(project, "mysite/settings.py", "DEBUG, ALLOWED_HOSTS = False, ['localhost']\n")
+    migrate(project)
+    assert "lo_storage.W009" not in project.manage("check")
+    assert run(project, FILER) == [
+        "True",
+        "(404, '') (200, b'\\x89PNG\\r')",
+        "404",
+        "True 1",
+        "True 1",
+        "True (200, b'\\x89PNG\\r')",
+        "200",
+        "0",
+    ]
+    # With the thumbnails where the files are
+    append(project, "mysite/settings.py", 'del FILER_STORAGES["public"]["thumbnails"]\n')
+    assert "lo_storage.W009" not in project.manage("check")
+    append(project, "mysite/settings.py", IN_THE_DATABASE)
+    warned = project.manage("check")
+    assert 'FILER_STORAGES["public"]["thumbnails"]' in warned
+    assert "THUMBNAIL_DEFAULT_STORAGE_ALIAS" in warned
+
+
+WAGTAIL_SETTINGS = """
+INSTALLED_APPS += [
+    "wagtail.admin", "wagtail.documents", "wagtail.images", "wagtail.search", "wagtail.sites",
+    "wagtail.users", "wagtail", "django.contrib.postgres", "modelcluster", "taggit",
+]
+WAGTAIL_SITE_NAME, WAGTAILADMIN_BASE_URL = "Papers", "http://localhost"
+"""
+WAGTAIL_PATHS = """
+from django.urls import include
+
+urlpatterns += [
+    path("cms/", include("wagtail.admin.urls")),
+    path("documents/", include("wagtail.documents.urls")),
+    path("site/", include("wagtail.urls")),
+]
+"""
+WAGTAIL = f"""{PICTURE}{CLIENTS}
+from django.core.files.uploadedfile import SimpleUploadedFile
+from wagtail.documents.models import Document
+from wagtail.images.models import Image as Picture
+from wagtail.models import Collection, CollectionViewRestriction
+
+Paper.objects.all().delete()
+private = Collection.get_first_root_node().add_child(name="private")
+CollectionViewRestriction.objects.create(collection=private, restriction_type="login")
+file = SimpleUploadedFile("march.pdf", b"%PDF march")
+fields = {{"title": "March", "file": file, "collection": private.pk}}
+print(alice.post("/cms/documents/add/", fields).status_code)
+document = Document.objects.get()
+print(answers(nobody, document.url)[0], answers(alice, document.url))
+print(answers(nobody, document.file.url))
+fields = {{"title": "Picture", "file": picture(), "collection": 1}}
+print(alice.post("/cms/images/add/", fields).status_code)
+for _ in range(2):
+    rendition = Picture.objects.get().get_rendition("width-50")
+    print(LargeObject.objects.count())
+print(answers(nobody, rendition.url), answers(nobody, Picture.objects.get().file.url))
+print(answers(alice, "/cms/images/")[0], answers(alice, "/cms/documents/")[0])
+document.delete()
+Picture.objects.get().delete()
+print(LargeObject.objects.count())
+"""
+
+
+def test_wagtail(project):
+    project.environment["PYTHONWARNINGS"] = "ignore"  # It leaves renditions to be collected.
+    append(project, "mysite/settings.py", WAGTAIL_SETTINGS)
+    append(project, "mysite/urls.py", WAGTAIL_PATHS)
+    follow(project, "Wagtail")
+    append(project, "mysite/settings.py", "DEBUG, ALLOWED_HOSTS = False, ['localhost']\n")
+    migrate(project)
+    assert "lo_storage.W009" not in project.manage("check")
+    assert run(project, WAGTAIL) == [
+        "302",
+        "302 (200, b'%PDF ')",
+        "(404, '')",
+        "302",
+        *["3", "3"],
+        "(200, b'\\x89PNG\\r') (404, '')",
+        "200 200",
+        "0",
+    ]
+    # As Wagtail has it, the one who may read it is sent where nobody is asked.
+    append(project, "mysite/settings.py", "del WAGTAILDOCS_SERVE_METHOD\n")
+    run(project, "from django.contrib.auth.models import User; User.objects.all().delete()")
+    assert "302 (302, '')" in run(project, WAGTAIL)
+
+
+REST = """
+from django.core.files.uploadedfile import SimpleUploadedFile
+from papers.models import Paper
+from papers.serializers import PaperSerializer
+from rest_framework.generics import CreateAPIView
+from rest_framework.test import APIRequestFactory
+
+view = CreateAPIView.as_view(
+    serializer_class=PaperSerializer, authentication_classes=[], permission_classes=[]
+)
+
+
+def post():
+    file = SimpleUploadedFile("x" * 150 + ".pdf", b"march")
+    fields = {"title": "March", "data": file}
+    response = view(APIRequestFactory().post("/", fields, headers={"host": "localhost"}))
+    return response.status_code, response.data
+
+
+status, data = post()
+paper = Paper.objects.get()
+url = f"http://localhost{paper.data.url}"
+print(status, data == {"id": paper.pk, "title": "March", "data": url})
+serializer = PaperSerializer(paper, {"title": "March", "data": None})
+serializer.is_valid(raise_exception=True)
+print(serializer.save().data.name, PaperSerializer(paper).data["data"])
+del PaperSerializer.Meta.extra_kwargs
+status, data = post()
+print(status, *data["data"])
+"""
+
+
+def test_djangorestframework(project):
+    append(project, "mysite/settings.py", '\nINSTALLED_APPS += ["rest_framework"]\n')
+    follow(project, "Django REST framework")
+    migrate(project)
+    assert run(project, REST) == [
+        "201 True",
+        "None None",
+        "400 Ensure this filename has at most 100 characters (it has 154).",
+    ]
+
+
+NINJA = """
+from django.core.files.uploadedfile import SimpleUploadedFile
+from ninja.testing import TestClient
+from papers.api import PaperSchema, api
+from papers.models import Paper
+
+file = SimpleUploadedFile("x" * 150 + ".pdf", b"march")
+response = TestClient(api).post("/papers", {"title": "March"}, FILES={"data": file})
+paper = Paper.objects.get()
+print(response.status_code, response.json() == {"id": 1, "title": "March", "data": paper.data.url})
+with paper.data.open() as file:
+    print(file.read())
+print(PaperSchema.from_orm(Paper(id=2, title="none")).data)
+"""
+
+
+def test_django_ninja(project):
+    follow(project, "django-ninja")
+    migrate(project)
+    assert run(project, NINJA) == ["200 True", "b'march'", "None"]
+
+
+FACTORY = """
+from lo_storage.models import LargeObject
+from papers.factories import PaperFactory
+
+paper = PaperFactory()
+paper.refresh_from_db()
+with paper.data.open() as file:
+    print(file.read(), LargeObject.objects.get().original_name)
+print(PaperFactory(data=None).data.name, LargeObject.objects.count())
+print(PaperFactory.build().data.name, LargeObject.objects.count())
+"""
+
+
+def test_factory_boy(project):
+    follow(project, "factory_boy")
+    migrate(project)
+    assert run(project, FACTORY) == ["b'march' march.pdf", "None 1", "march.pdf 1"]
+
+
+BAKERY = """
+from model_bakery import baker
+from papers.models import Scan
+
+for options in ({"_create_files": True}, {}):
+    try:
+        made = baker.make(Scan, **options)
+        with made.data.open() as data, made.picture.open() as picture:
+            print(len(data.read()) > 0, len(picture.read()) > 0)
+    except Exception as error:
+        print(type(error).__name__)
+"""
+SCAN = """
+
+from lo_storage.fields import DbImageField
+
+
+class Scan(models.Model):
+    data = DbFileField()
+    picture = DbImageField()
+
+    class Meta:
+        constraints = [
+            LargeObjectReference(field="data", name="papers_scan_data"),
+            LargeObjectReference(field="picture", name="papers_scan_picture"),
+        ]
+"""
+
+
+def test_model_bakery(project):
+    append(project, "papers/models.py", SCAN)
+    migrate(project)
+    assert run(project, BAKERY) == ["TypeError", "IntegrityError"]
+    follow(project, "model_bakery")
+    assert run(project, BAKERY) == ["True True", "IntegrityError"]

@@ -262,7 +262,8 @@ def test_all_else_is_as_it_is_here(made, checkout):
         *(".ci/run", ".github/workflows/tests.yml", ".gitignore", ".gitlab-ci.yml"),
         *(".pre-commit-config.yaml", "LICENSE", "README.md", "bin/lock", "bin/setup", "bin/test"),
         *("docker-compose.yml", "pyproject.toml", "templates/base.html", "templates/home.html"),
-        *("docs/backups.md", "docs/how-it-works.md", "docs/replicas.md", "docs/running.md"),
+        *("docs/backups.md", "docs/checks.md", "docs/how-it-works.md", "docs/replicas.md"),
+        "docs/running.md",
         "tests/test_bin.py",
     }
     assert changed(made[True, "MIT"], checkout) == with_sample
