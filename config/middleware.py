@@ -3,6 +3,8 @@ from django.db import OperationalError
 from django.http import HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
+from config.uploads import largest_request, too_much
+
 # All that a page needs is a file of ours. (Django's own middleware is not there in 5.2.)
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 TOOLBAR = "; img-src 'self' data:"
@@ -10,6 +12,13 @@ TOOLBAR = "; img-src 'self' data:"
 
 class SiteMiddleware(MiddlewareMixin):
     """A policy for each response without its own, and a sentence when the database is away."""
+
+    def process_request(self, request):
+        try:
+            length = int(request.META.get("CONTENT_LENGTH") or 0)
+        except ValueError:
+            length = 0  # Django reads none of it.
+        return too_much(request) if length > largest_request() else None
 
     def process_response(self, request, response):
         policy = POLICY + TOOLBAR if settings.DEBUG else POLICY

@@ -131,10 +131,12 @@ STORAGES = {
     },
 }
 
-# Of invoices, in bytes, bytes and files: a transaction waits for no more than the first at once.
-INVOICE_MAX_FILE_SIZE = 100 * 1024**2
-INVOICE_MAX_BATCH_SIZE = 200 * 1024**2
-INVOICE_MAX_BATCH_FILES = 20
+# A view takes files only if it says so (config/uploads.py), within these limits: bytes of one file,
+# bytes and files of one request.
+FILE_UPLOAD_HANDLERS = ["config.uploads.NoFiles"]
+UPLOAD_MAX_FILE_SIZE = 100 * 1024**2
+UPLOAD_MAX_BATCH_SIZE = 200 * 1024**2
+UPLOAD_MAX_BATCH_FILES = 20
 
 HTTPS = env.bool("HTTPS", default=not LOCAL)
 SECURE_SSL_REDIRECT = HTTPS

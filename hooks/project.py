@@ -29,7 +29,7 @@ KEPT = {
     "docs": {"backups.md", "checks.md", "how-it-works.md", "replicas.md", "running.md"},
     "tests": {
         *("__init__.py", "serving.py", "streaming_site.py", "test_bin.py", "test_layers.py"),
-        *("test_embedded_postgres.py", "test_settings.py"),
+        *("test_embedded_postgres.py", "test_request_bodies.py", "test_settings.py"),
     },
 }
 
@@ -82,6 +82,20 @@ end of the file that is named above it, and what it imports to the head of that 
 `bin/test` complains of in what `startapp` and `makemigrations` write, `.venv/bin/ruff check --fix`
 and then `.venv/bin/ruff format` mend.
 """
+# No view of such a project takes files unless it says so.
+ADMIN_THAT_TAKES_FILES = [
+    (
+        "   from .models import Paper\n\n   admin.site.register(Paper)\n",
+        "   from config.uploads import TakesFiles\n\n   from .models import Paper\n\n\n"
+        "   @admin.register(Paper)\n   class PaperAdmin(TakesFiles, admin.ModelAdmin):\n"
+        "       pass\n",
+    ),
+    (
+        "you upload a file;",
+        "you upload a file, within the limits of `UPLOAD_MAX_FILE_SIZE` and its neighbours in\n"
+        "   `config/settings.py` (a view of your own takes files by `takes_files`, of that module);",
+    ),
+]
 
 
 def git(*arguments: str, check: bool = True) -> str:
@@ -255,6 +269,8 @@ def first_model() -> str:
     for step in range(3, 7):
         text = changed(page, text, f"\n{step}. ", f"\n{step - 2}. ")
     text = changed(page, text, "mysite/", "config/")
+    for old, new in ADMIN_THAT_TAKES_FILES:
+        text = changed(page, text, old, new)
     return FIRST_STEPS + changed(page, text, "python manage", PYTHON, times=6)
 
 
@@ -267,8 +283,7 @@ def later_changes() -> str:
 def leave_out_the_sample() -> None:
     for folder in [folder for folder in Path().rglob("invoices") if folder.is_dir()]:
         shutil.rmtree(folder)
-    for name in ["serving", "streaming_site"]:
-        Path(f"tests/{name}.py").unlink()  # which only journeys of the sample need
+    Path("tests/streaming_site.py").unlink()  # which only journeys of the sample need
     lines = r"(?:^[^\n]*(?:invoice|INVOICE)[^\n]*\n)+"
     for path in SAMPLE_LINES:
         cut(path, rf"(?<=\n\n){lines}\n|{lines}")

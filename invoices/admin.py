@@ -7,6 +7,7 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import path, reverse
 from django.utils.html import format_html
 
+from config.uploads import TakesFiles
 from lo_storage.views import db_serve
 
 from .forms import InvoiceFileField
@@ -39,7 +40,7 @@ class InvoiceAdminForm(ModelForm):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(admin.ModelAdmin):
+class InvoiceAdmin(TakesFiles, admin.ModelAdmin):
     form = InvoiceAdminForm
     list_display = ["number", "title", "owner", "amount", "issued", "file"]
     list_filter = ["issued"]

@@ -20,8 +20,8 @@ class InvoiceFileField(forms.FileField):
 
     def clean(self, data, initial=None):
         file = super().clean(data, initial)
-        if data and data.size > settings.INVOICE_MAX_FILE_SIZE:
-            raise self.problem("too_large", data.size, settings.INVOICE_MAX_FILE_SIZE)
+        if data and data.size > settings.UPLOAD_MAX_FILE_SIZE:
+            raise self.problem("too_large", data.size, settings.UPLOAD_MAX_FILE_SIZE)
         return file
 
     def problem(self, code, size, limit):
@@ -30,7 +30,7 @@ class InvoiceFileField(forms.FileField):
 
     def get_bound_field(self, form, field_name):
         # For static/invoices/invoices.js, which says the same before anything is sent.
-        self.widget.attrs["data-max-file-size"] = settings.INVOICE_MAX_FILE_SIZE
+        self.widget.attrs["data-max-file-size"] = settings.UPLOAD_MAX_FILE_SIZE
         return super().get_bound_field(form, field_name)
 
 
@@ -57,25 +57,25 @@ class InvoiceFilesField(InvoiceFileField):
                 super().clean(file)
             except ValidationError as error:
                 problems += [f"{file.name}: {message}" for message in error.messages]
-        if len(data) > (limit := settings.INVOICE_MAX_BATCH_FILES):
+        if len(data) > (limit := settings.UPLOAD_MAX_BATCH_FILES):
             params = {"files": len(data), "limit": limit}
             message = self.error_messages["too_many"]
             problems.append(ValidationError(message, code="too_many", params=params))
-        if (size := sum(file.size for file in data)) > settings.INVOICE_MAX_BATCH_SIZE:
-            problems.append(self.problem("batch_too_large", size, settings.INVOICE_MAX_BATCH_SIZE))
+        if (size := sum(file.size for file in data)) > settings.UPLOAD_MAX_BATCH_SIZE:
+            problems.append(self.problem("batch_too_large", size, settings.UPLOAD_MAX_BATCH_SIZE))
         if problems:
             raise ValidationError(problems)
         return data
 
     def get_bound_field(self, form, field_name):
         self.help_text = (
-            f"Up to {settings.INVOICE_MAX_BATCH_FILES} files,"
-            f" {filesizeformat(settings.INVOICE_MAX_FILE_SIZE)} each,"
-            f" {filesizeformat(settings.INVOICE_MAX_BATCH_SIZE)} together."
+            f"Up to {settings.UPLOAD_MAX_BATCH_FILES} files,"
+            f" {filesizeformat(settings.UPLOAD_MAX_FILE_SIZE)} each,"
+            f" {filesizeformat(settings.UPLOAD_MAX_BATCH_SIZE)} together."
         )
         self.widget.attrs |= {
-            "data-max-batch-size": settings.INVOICE_MAX_BATCH_SIZE,
-            "data-max-batch-files": settings.INVOICE_MAX_BATCH_FILES,
+            "data-max-batch-size": settings.UPLOAD_MAX_BATCH_SIZE,
+            "data-max-batch-files": settings.UPLOAD_MAX_BATCH_FILES,
         }
         return super().get_bound_field(form, field_name)
 

@@ -12,13 +12,13 @@ from django.utils import timezone
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
+from config.uploads import takes_files
 from lo_storage.views import db_serve
 
 from . import links
 from .experiment import BrokenOnPurpose, experiment
 from .forms import DeleteForm, InvoiceForm, LinkForm, ReplaceForm, SearchForm, UploadForm
 from .models import Invoice
-from .uploads import takes_files
 
 PAGE_SIZE = 20
 

@@ -22,9 +22,9 @@ with_and_without_javascript = pytest.mark.parametrize(
 
 @pytest.fixture(autouse=True)
 def small_limits(settings):
-    settings.INVOICE_MAX_FILE_SIZE = 100 * KiB
-    settings.INVOICE_MAX_BATCH_SIZE = 150 * KiB
-    settings.INVOICE_MAX_BATCH_FILES = 3
+    settings.UPLOAD_MAX_FILE_SIZE = 100 * KiB
+    settings.UPLOAD_MAX_BATCH_SIZE = 150 * KiB
+    settings.UPLOAD_MAX_BATCH_FILES = 3
 
 
 @pytest.fixture(autouse=True)

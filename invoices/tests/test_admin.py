@@ -1,4 +1,5 @@
 import pytest
+from django.test import Client
 
 from invoices.models import Invoice
 
@@ -84,3 +85,42 @@ def test_an_invoice_is_added_and_deleted(alice, bob, signed_in):
     invoice = bob.invoices.get()
     client.post(f"/admin/invoices/invoice/{invoice.pk}/delete/", {"post": "yes"})
     assert not invoice.data.storage.exists(invoice.data.name)
+
+
+@pytest.fixture
+def no_disk(settings, tmp_path):
+    """Whatever is put into a temporary file is an error."""
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "nowhere"
+
+
+ADDRESSES = ["/admin/invoices/invoice/add/", "/admin/invoices/invoice/1/change/", "/upload/"]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_stranger_s_file_comes_to_no_disk_where_files_are_taken(address, db, no_disk):
+    token = 32 * "a"
+    stranger = Client(enforce_csrf_checks=True, headers={"Cookie": f"csrftoken={token}"})
+    form = multipart([("data", "a.bin", bytes(3_000_000))], csrfmiddlewaretoken=token)
+    assert stranger.post(address, **form).status_code == 302
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_upload_for_which_there_is_no_room_is_a_sentence(address, alice, signed_in, no_disk):
+    form = multipart([("data", "a.bin", b"a")])
+    page = signed_in(alice).post(address, **form)
+    assert page.status_code == 507
+    assert shows(page, "There is no room for files now")
+
+
+def test_the_limits_of_an_upload_hold_in_the_admin(alice, invoice, signed_in, settings):
+    settings.UPLOAD_MAX_FILE_SIZE = settings.UPLOAD_MAX_BATCH_SIZE = 2048
+    page = change(signed_in(alice), invoice, [("data", "a.bin", bytes(1_000_000))])
+    assert shows(page, "The file is 976.6\xa0KB large. One file may be up to 2.0\xa0KB.")
+    assert change(signed_in(alice), invoice, [("data", "a", b"")] * 101).status_code == 413
+
+
+def test_a_form_of_the_admin_from_another_site_is_refused(alice, invoice):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice)
+    assert change(client, invoice, [("data", "new.pdf", b"new")]).status_code == 403
+    assert content_of(Invoice.objects.get()) == b"content"

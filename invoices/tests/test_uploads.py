@@ -16,9 +16,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class TestLimits:
     @pytest.fixture(autouse=True)
     def limits(self, settings):
-        settings.INVOICE_MAX_FILE_SIZE = 2048
-        settings.INVOICE_MAX_BATCH_SIZE = 3072
-        settings.INVOICE_MAX_BATCH_FILES = 3
+        settings.UPLOAD_MAX_FILE_SIZE = 2048
+        settings.UPLOAD_MAX_BATCH_SIZE = 3072
+        settings.UPLOAD_MAX_BATCH_FILES = 3
 
     def test_files_as_large_as_the_limits_are_taken(self, alice, signed_in):
         upload(signed_in(alice), ("a.pdf", b"x" * 2048), ("b.pdf", b"x" * 1024))
@@ -69,7 +69,7 @@ class TestLimits:
     def test_more_files_than_django_parses_get_a_sentence(self, alice, signed_in):
         page = upload(signed_in(alice), *[(f"{n}.pdf", b"x") for n in range(101)])
         assert page.status_code == 413
-        assert shows(page, "One upload may have up to 3 files.")
+        assert shows(page, "One upload may have up to 3 files, 3.0\xa0KB together.")
 
     def test_a_body_that_is_no_form_gets_a_sentence(self, alice, signed_in):
         page = signed_in(alice).post(

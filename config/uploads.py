@@ -1,14 +1,50 @@
-"""Uploads within limits, and under the names that their owners gave them."""
+"""Uploads within limits, and under the names that their owners gave them.
+
+No request brings a file unless its view says `takes_files`: `NoFiles` is the site's own handler.
+"""
 
 import functools
+import logging
+from contextlib import suppress
 
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
-from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.core.files.uploadhandler import (
+    FileUploadHandler,
+    SkipFile,
+    TemporaryFileUploadHandler,
+)
 from django.http import HttpResponseBadRequest, UnreadablePostError
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.shortcuts import render
+from django.template.defaultfilters import filesizeformat
+from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+logger = logging.getLogger(__name__)
+
+
+def largest_request():
+    """The bytes of the largest upload: its files, and what a form may have without any."""
+    return settings.UPLOAD_MAX_BATCH_SIZE + settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+
+class NoFiles(FileUploadHandler):
+    """Keeps no byte of any file.
+
+    Whoever asks for whatever page makes Django parse a form: its CSRF check does, even for a 404.
+    """
+
+    def new_file(self, *args, **kwargs):
+        super().new_file(*args, **kwargs)
+        logger.warning("%s takes no files: decorate its view by takes_files", self.request.path)
+        raise SkipFile
+
+    def receive_data_chunk(self, raw_data, start):
+        raise NotImplementedError("a skipped file has no chunks")
+
+    def file_complete(self, file_size):
+        raise NotImplementedError("a skipped file has no end")
 
 
 class OriginalNameParser(MultiPartParser):
@@ -42,8 +78,8 @@ class BoundedUploadHandler(TemporaryFileUploadHandler):
 
     def receive_data_chunk(self, raw_data, start):
         self.written += len(raw_data)
-        within_file = start < settings.INVOICE_MAX_FILE_SIZE
-        if within_file and self.written <= settings.INVOICE_MAX_BATCH_SIZE:
+        within_file = start < settings.UPLOAD_MAX_FILE_SIZE
+        if within_file and self.written <= settings.UPLOAD_MAX_BATCH_SIZE:
             super().receive_data_chunk(raw_data, start)
 
     def upload_interrupted(self):
@@ -51,9 +87,18 @@ class BoundedUploadHandler(TemporaryFileUploadHandler):
         super().upload_interrupted()
         raise MultiPartParserError("The upload broke off in the middle of a file.")
 
+    def discard(self):
+        """Remove the file that did not come whole."""
+        if hasattr(self, "file"):
+            with suppress(OSError):  # what was still to be written of it finds no room, either
+                self.file.close()
+
 
 def takes_files(view):
-    """Let the view's form see its files as above; answer with a page what Django cannot parse."""
+    """Let the view's form see its files as above; answer with a page what cannot be taken.
+
+    Ask who the user is outside of it: then no stranger's file comes as far as the disk.
+    """
     protected = csrf_protect(view)
 
     # CSRF protection reads the form, and must come after the handler was set, so it moves inside:
@@ -67,16 +112,41 @@ def takes_files(view):
             try:
                 request.POST  # noqa: B018  # parses
             except (SuspiciousOperation, MultiPartParserError):
-                while request.read(2**16):
-                    pass
-                context = {"max_files": settings.INVOICE_MAX_BATCH_FILES}
-                return render(request, "invoices/413.html", context, status=413)
+                return too_much(request)
             except UnreadablePostError:
                 return HttpResponseBadRequest()  # The browser went away: nobody will read it.
+            except OSError:
+                logger.exception("The folder for temporary files takes no upload")
+                return render(request, "507.html", status=507)
         return protected(request, *args, **kwargs)
 
     return wrapper
 
 
 def _parse(request, meta, body):
-    return OriginalNameParser(meta, body, request.upload_handlers, request.encoding).parse()
+    handlers = request.upload_handlers
+    try:
+        return OriginalNameParser(meta, body, handlers, request.encoding).parse()
+    except BaseException:
+        handlers[0].discard()
+        raise
+
+
+def too_much(request):
+    limits = {
+        "max_files": settings.UPLOAD_MAX_BATCH_FILES,
+        "max_size": filesizeformat(settings.UPLOAD_MAX_BATCH_SIZE),
+    }
+    return render(request, "413.html", limits, status=413)
+
+
+class TakesFiles:
+    """Lets the form of a ModelAdmin take files: `class PaperAdmin(TakesFiles, ModelAdmin)`."""
+
+    @method_decorator(takes_files)
+    def add_view(self, request, form_url="", extra_context=None):
+        return super().add_view(request, form_url, extra_context)
+
+    @method_decorator(takes_files)
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        return super().change_view(request, object_id, form_url, extra_context)

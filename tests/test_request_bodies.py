@@ -1,0 +1,130 @@
+"""What a request brings is refused where nobody asked for it, and the refusal arrives."""
+
+import resource
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+import pytest
+from django.test import Client
+from django.urls import path
+
+from config.uploads import NoFiles, takes_files
+from config.urls import urlpatterns as site
+
+from .serving import gunicorn
+
+MiB = 1024 * 1024
+COOKIE = {"Cookie": f"csrftoken={32 * 'a'}"}  # without one Django refuses before it reads
+FORM = "multipart/form-data; boundary=limit"
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def a_file(size):
+    head = b'--limit\r\nContent-Disposition: form-data; name="data"; filename="a.bin"\r\n\r\n'
+    return head + bytes(size) + b"\r\n--limit--\r\n"
+
+
+@pytest.fixture
+def stranger():
+    return Client(enforce_csrf_checks=True, headers=COOKIE, raise_request_exception=False)
+
+
+@pytest.fixture
+def no_disk(settings, tmp_path):
+    """Whatever is put into a temporary file is an error."""
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "nowhere"
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("/accounts/login/", 403),
+        ("/accounts/logout/", 403),
+        ("/admin/login/", 403),
+        ("/healthz/", 403),
+        ("/nothing/here/", 404),
+    ],
+)
+def test_a_stranger_s_file_comes_to_no_disk(address, status, stranger, no_disk):
+    answer = stranger.post(address, a_file(3 * MiB), content_type=FORM)
+    assert answer.status_code == status
+
+
+@takes_files
+def counted(request):
+    raise AssertionError("a form without a token")
+
+
+urlpatterns = [path("counted/", counted), *site]
+
+
+def test_a_view_that_takes_files_does(stranger, no_disk, settings):
+    """So the ones above would fail, if they did."""
+    settings.ROOT_URLCONF = __name__
+    answer = stranger.post("/counted/", a_file(3 * MiB), content_type=FORM)
+    assert answer.status_code == 507
+
+
+def test_a_file_that_nobody_takes_is_told_to_the_developer(stranger, caplog):
+    stranger.post("/healthz/", a_file(1), content_type=FORM)
+    assert "/healthz/ takes no files: decorate its view by takes_files" in caplog.messages
+    assert NoFiles.__module__ in {record.name for record in caplog.records}
+
+
+@contextmanager
+def room_for(size):
+    """No file may grow beyond that; what Linux says then differs from a full disk in its number."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_folder_for_temporary_files_is_a_sentence(stranger, settings):
+    settings.ROOT_URLCONF = __name__
+    with room_for(MiB):
+        answer = stranger.post("/counted/", a_file(3 * MiB), content_type=FORM)
+    assert answer.status_code == 507
+    assert "Nothing was saved: try again later" in answer.content.decode()
+
+
+@pytest.fixture
+def server(tmp_path):
+    with gunicorn(tmp_path) as (_, address, _):
+        yield urlsplit(address)
+
+
+@contextmanager
+def begun(server, target, length):
+    """A connection on which a request has begun, of which nothing but the head is sent."""
+    connection = HTTPConnection(server.hostname, server.port, timeout=60)
+    with closing(connection):
+        connection.putrequest("POST", target)
+        for name, value in {"Content-Type": FORM, "Content-Length": length, **COOKIE}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        yield connection
+
+
+@pytest.mark.parametrize("target", ["/accounts/login/", "/healthz/", "/admin/login/", "/nothing/"])
+def test_what_is_too_long_is_refused_before_any_of_it_is_sent(target, server):
+    with begun(server, target, 600 * MiB) as connection, connection.getresponse() as answer:
+        assert answer.status == 413
+        assert b"That was too much at once" in answer.read()
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [("/nothing/", 404), ("/healthz/", 403), ("/accounts/login/", 403)],
+)
+def test_who_sends_all_of_it_first_gets_the_answer(target, status, server):
+    """As browsers do, which read nothing as long as they send."""
+    body = a_file(50 * MiB)  # more than both sockets hold: who sends waits for who reads
+    with begun(server, target, len(body)) as connection:
+        connection.send(body)
+        with connection.getresponse() as answer:
+            assert answer.status == status
