@@ -1,6 +1,4 @@
 from django.conf import settings
-from django.db import OperationalError
-from django.http import HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
 from config.uploads import largest_request, too_much
@@ -11,7 +9,7 @@ TOOLBAR = "; img-src 'self' data:"
 
 
 class SiteMiddleware(MiddlewareMixin):
-    """A policy for each response without its own, and a sentence when the database is away."""
+    """No request that is too long, and a policy for each response without its own."""
 
     def process_request(self, request):
         try:
@@ -26,14 +24,3 @@ class SiteMiddleware(MiddlewareMixin):
         # Another port of this host gets our cookie, and could show our users their own files.
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         return response
-
-    def process_exception(self, request, exception):
-        if isinstance(exception, OperationalError):
-            return HttpResponse(
-                f"The database cannot do this now: {exception}\n".split("\n")[0]
-                if settings.DEBUG
-                else "The database cannot do this now. Nothing was changed. Please try again.",
-                status=503,
-                content_type="text/plain; charset=utf-8",
-            )
-        return None

@@ -23,6 +23,9 @@ urlpatterns = [
     path("", TemplateView.as_view(template_name="home.html"), name="home"),
 ]
 
+handler400 = "config.errors.bad_request"
+handler500 = "config.errors.server_error"
+
 if "debug_toolbar" in settings.INSTALLED_APPS:
     from debug_toolbar.toolbar import debug_toolbar_urls
 

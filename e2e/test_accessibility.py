@@ -37,7 +37,10 @@ def test_what_is_not_there(alices_page):
         ("400", "This request could not be read"),
         ("403", "This page is not for you"),
         ("csrf", "This form is too old"),
+        ("413", "That was too much at once"),
         ("500", "Something went wrong here"),
+        ("503", "The database does not answer"),
+        ("507", "There is no room for files now"),
     ],
 )
 def test_errors(address, heading, alices_page, settings):

@@ -93,7 +93,7 @@ ADMIN_THAT_TAKES_FILES = [
     (
         "you upload a file;",
         "you upload a file, within the limits of `UPLOAD_MAX_FILE_SIZE` and its neighbours in\n"
-        "   `config/settings.py` (a view of your own takes files by `takes_files`, of that module);",
+        "   `config/settings.py` (views of your own take files by `takes_files`, of that module);",
     ),
 ]
 

@@ -1,10 +1,11 @@
+import logging
 from contextlib import contextmanager
 from datetime import timedelta
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import Error, IntegrityError, connection, transaction
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -22,6 +23,8 @@ from .models import Invoice
 
 PAGE_SIZE = 20
 
+logger = logging.getLogger(__name__)
+
 
 def posted(request):
     """The arguments that bind a form to what was sent; for a GET there are none."""
@@ -34,19 +37,21 @@ def mine(request):
 
 
 @contextmanager
-def all_or_nothing(form):
-    """One transaction for rows and files; the form shows why it failed.
+def told_in(form):
+    """The form shows why the block failed.
 
-    The `except` is outside of `atomic()`: there everything has been undone, and there arrives what
-    the database refuses only at COMMIT, when the last line of the block has long succeeded.
+    It stands outside of `atomic()`: there everything has been undone, and there arrives what the
+    database refuses only at COMMIT, when the last line of the block has long succeeded, or already
+    at BEGIN, before the first.
     """
     try:
-        with transaction.atomic():
-            yield
+        yield
     except IntegrityError as error:
         explain(error, form)
-    except OperationalError:
+    except Error:
+        logger.exception("The database could not save a form")
         form.add_error(None, "The database cannot save this now. Nothing was changed; try again.")
+        connection.close_if_unusable_or_obsolete()  # The page asks it again.
     except BrokenOnPurpose as error:
         form.add_error(None, str(error))
 
@@ -78,7 +83,7 @@ def invoice_upload(request):
     instance = Invoice(owner=request.user)
     form = UploadForm(*posted(request), instance=instance)
     if form.is_valid():
-        with all_or_nothing(form), experiment(request):
+        with told_in(form), transaction.atomic(), experiment(request):
             invoices = form.save()
         if form.is_valid():
             if len(invoices) == 1:
@@ -107,7 +112,7 @@ def invoice_edit(request, pk):
     invoice = get_object_or_404(mine(request), pk=pk)
     form = InvoiceForm(*posted(request), instance=invoice)
     if form.is_valid():
-        with all_or_nothing(form):
+        with told_in(form), transaction.atomic():
             form.save()
         if form.is_valid():
             messages.success(request, "The changes were saved.")
@@ -121,7 +126,7 @@ def invoice_replace(request, pk):
     invoice = get_object_or_404(mine(request), pk=pk)
     form = ReplaceForm(*posted(request), instance=invoice)
     if form.is_valid():
-        with all_or_nothing(form), experiment(request):
+        with told_in(form), transaction.atomic(), experiment(request):
             form.save()  # The receiver deletes the old file, in the same transaction.
         if form.is_valid():
             messages.success(request, "The file was replaced.")
@@ -135,7 +140,7 @@ def invoice_delete(request, pk):
     invoice = get_object_or_404(mine(request), pk=pk)
     form = DeleteForm(*posted(request))
     if form.is_valid():
-        with all_or_nothing(form), experiment(request):
+        with told_in(form), transaction.atomic(), experiment(request):
             mine(request).get(pk=pk).delete()  # The receiver deletes the file, too.
         if form.is_valid():
             messages.success(request, f"Invoice {invoice.number} and its file were deleted.")
