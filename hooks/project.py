@@ -29,7 +29,8 @@ KEPT = {
     "docs": {"backups.md", "checks.md", "how-it-works.md", "replicas.md", "running.md"},
     "tests": {
         *("__init__.py", "serving.py", "streaming_site.py", "test_bin.py", "test_layers.py"),
-        *("test_embedded_postgres.py", "test_request_bodies.py", "test_settings.py"),
+        *("test_database_away.py", "test_embedded_postgres.py", "test_request_bodies.py"),
+        "test_settings.py",
     },
 }
 

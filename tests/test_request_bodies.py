@@ -52,6 +52,13 @@ def test_a_stranger_s_file_comes_to_no_disk(address, status, stranger, no_disk):
     assert answer.status_code == status
 
 
+@pytest.mark.parametrize("address", ["/accounts/login/", "/nothing/here/"])
+def test_a_form_that_is_none_is_a_bad_request_wherever_it_is_sent(address, stranger):
+    answer = stranger.post(address, b"no form", content_type="multipart/form-data; boundary=")
+    assert answer.status_code == 400
+    assert "This request could not be read" in answer.content.decode()
+
+
 @takes_files
 def counted(request):
     raise AssertionError("a form without a token")
@@ -99,12 +106,12 @@ def server(tmp_path):
 
 
 @contextmanager
-def begun(server, target, length):
+def begun(server, target, length, **headers):
     """A connection on which a request has begun, of which nothing but the head is sent."""
     connection = HTTPConnection(server.hostname, server.port, timeout=60)
     with closing(connection):
         connection.putrequest("POST", target)
-        for name, value in {"Content-Type": FORM, "Content-Length": length, **COOKIE}.items():
+        for name, value in {"Content-Type": FORM, "Content-Length": length, **headers}.items():
             connection.putheader(name, value)
         connection.endheaders()
         yield connection
@@ -112,7 +119,10 @@ def begun(server, target, length):
 
 @pytest.mark.parametrize("target", ["/accounts/login/", "/healthz/", "/admin/login/", "/nothing/"])
 def test_what_is_too_long_is_refused_before_any_of_it_is_sent(target, server):
-    with begun(server, target, 600 * MiB) as connection, connection.getresponse() as answer:
+    with (
+        begun(server, target, 600 * MiB, **COOKIE) as connection,
+        connection.getresponse() as answer,
+    ):
         assert answer.status == 413
         assert b"That was too much at once" in answer.read()
 
@@ -122,7 +132,7 @@ def test_what_is_too_long_is_refused_before_any_of_it_is_sent(target, server):
     [("/nothing/", 404), ("/healthz/", 403), ("/accounts/login/", 403)],
 )
 def test_who_sends_all_of_it_first_gets_the_answer(target, status, server):
-    """As browsers do, which read nothing as long as they send."""
+    """As browsers do, which read nothing as long as they send. Django has refused it long before."""
     body = a_file(50 * MiB)  # more than both sockets hold: who sends waits for who reads
     with begun(server, target, len(body)) as connection:
         connection.send(body)

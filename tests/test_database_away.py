@@ -1,0 +1,127 @@
+"""The database's port is closed: each page says so, and all is well again once it is open."""
+
+import socket
+import threading
+from contextlib import suppress
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings as site
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+
+from .serving import database, gunicorn
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Door:
+    """A port that leads to the test's database, as long as it is open."""
+
+    def __init__(self):
+        self.port, self.listener, self.through = 0, None, []
+
+    def open(self):
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._let_in, args=[self.listener]).start()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept()
+        self.listener.close()
+        for side in self.through:
+            with suppress(OSError):  # closed by the other side
+                side.shutdown(socket.SHUT_RDWR)
+        self.through.clear()
+
+    def _let_in(self, listener):
+        with suppress(OSError):  # closed
+            while True:
+                outside, _ = listener.accept()
+                inside = self._database()
+                self.through += [outside, inside]
+                for sides in [(outside, inside), (inside, outside)]:
+                    threading.Thread(target=self._pass_on, args=sides).start()
+
+    def _database(self):
+        host, port = (connection.settings_dict[name] for name in ("HOST", "PORT"))
+        if not host.startswith("/"):
+            return socket.create_connection((host or "localhost", port or 5432))
+        inside = socket.socket(socket.AF_UNIX)
+        inside.connect(f"{host}/.s.PGSQL.{port or 5432}")
+        return inside
+
+    def _pass_on(self, source, target):
+        with source, suppress(OSError):
+            while piece := source.recv(65536):
+                target.sendall(piece)
+            target.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def door():
+    door = Door()
+    door.open()
+    yield door
+    door.close()
+
+
+@pytest.fixture(params=["0", "60"])
+def server(request, door, tmp_path):
+    address = urlsplit(database()["DATABASE_URL"])
+    login = address.netloc.rpartition("@")[0]
+    name = connection.settings_dict["NAME"]
+    through_the_door = {
+        "DATABASE_URL": f"postgres://{login}@127.0.0.1:{door.port}/{name}",
+        "CONN_MAX_AGE": request.param,
+    }
+    with gunicorn(tmp_path, **through_the_door) as (_, address, _):
+        yield urlsplit(address)
+
+
+@pytest.fixture
+def cookie(server):
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    return f"sessionid={client.cookies[site.SESSION_COOKIE_NAME].value}; csrftoken={32 * 'a'}"
+
+
+@pytest.fixture
+def ask(server, cookie):
+    def ask(method, target, body=None):
+        client = HTTPConnection(server.hostname, server.port, timeout=60)
+        headers = {"Cookie": cookie, "Connection": "close"}
+        if body:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        client.request(method, target, body, headers)
+        with client.getresponse() as answer:
+            return answer.status, answer.read().decode()
+
+    return ask
+
+
+TOKEN = f"csrfmiddlewaretoken={32 * 'a'}"
+REQUESTS = {
+    ("GET", "/"): 200,
+    ("GET", "/accounts/login/"): 302,
+    ("POST", "/accounts/login/", f"{TOKEN}&username=root&password=wrong"): 302,
+    ("GET", "/admin/"): 200,
+    ("GET", "/admin/auth/user/"): 200,
+    ("POST", "/admin/auth/group/add/", f"{TOKEN}&name="): 200,
+    ("GET", "/healthz/"): 200,
+    ("GET", "/nothing/"): 404,
+    ("POST", "/nothing/", TOKEN): 404,
+}
+
+
+def test_each_page_says_that_the_database_is_away_and_is_there_again_with_it(ask, door):
+    assert {request: ask(*request)[0] for request in REQUESTS} == REQUESTS
+    for _ in range(2):
+        door.close()
+        for request in REQUESTS:
+            status, page = ask(*request)
+            assert (status, "The database does not answer" in page) == (503, True), request
+        door.open()
+        assert {request: ask(*request)[0] for request in REQUESTS} == REQUESTS
