@@ -1,4 +1,4 @@
-"""What a person sees when something failed: in a view, in middleware, or in the page about an error."""
+"""What a person sees when a view failed, or middleware, or the page about another error."""
 
 import sys
 

@@ -1,3 +1,6 @@
+from hashlib import sha256
+from uuid import uuid4, uuid5
+
 from django import forms
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -90,6 +93,8 @@ WIDGETS = {
 class UploadForm(forms.ModelForm):
     """One invoice for each file; what is typed holds for all of them, and can be edited later."""
 
+    # Each form that is opened has another. A click too many sends the same one again.
+    token = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4, required=False)
     files = InvoiceFilesField()
     title = forms.CharField(
         max_length=200,
@@ -103,11 +108,29 @@ class UploadForm(forms.ModelForm):
         fields = ["files", "title", "amount", "issued"]
         widgets = WIDGETS
 
+    def sent(self):
+        """Tell this form with this content from any other, and from itself with other files."""
+        if not self.cleaned_data["token"]:
+            return None
+        digest = sha256()
+        for name in ("title", "amount", "issued"):
+            digest.update(repr(self.cleaned_data[name]).encode())
+        for file in self.cleaned_data["files"]:
+            digest.update(repr((file.name, file.size)).encode())
+            for chunk in file.chunks():
+                digest.update(chunk)
+        return uuid5(self.cleaned_data["token"], digest.hexdigest())
+
     def save(self):
-        """Save all of them. The caller's transaction makes it all or nothing."""
-        owner, issued = self.instance.owner, self.cleaned_data["issued"]
+        """Save all of them. The caller's transaction makes it all or nothing.
+
+        A form that was saved before is not saved again: the answer is what it has become.
+        """
+        owner, issued, sent = self.instance.owner, self.cleaned_data["issued"], self.sent()
         # Whoever else numbers invoices of this owner waits here, until our COMMIT.
         get_user_model().objects.select_for_update(no_key=True).get(pk=owner.pk)
+        if sent and (before := Invoice.objects.filter(owner=owner, sent=sent).order_by("pk")):
+            return list(before)
         return [
             Invoice.objects.create(
                 owner=owner,
@@ -116,6 +139,7 @@ class UploadForm(forms.ModelForm):
                 amount=self.cleaned_data["amount"],
                 issued=issued,
                 data=file,
+                sent=sent,
             )
             for file in self.cleaned_data["files"]
         ]

@@ -72,6 +72,8 @@ class Invoice(models.Model):
     # An empty file is NULL, never "": a foreign key says nothing about NULL.
     data = DbFileField("file", storage=DbFileStorage("/file"), null=True, blank=True)
     created_at = models.DateTimeField("uploaded", auto_now_add=True)
+    # Which form with which content it came by, so that one that is sent twice is saved once.
+    sent = models.UUIDField(null=True, editable=False, db_index=True)
 
     objects = InvoiceQuerySet.as_manager()
 

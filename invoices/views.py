@@ -141,7 +141,7 @@ def invoice_delete(request, pk):
     form = DeleteForm(*posted(request))
     if form.is_valid():
         with told_in(form), transaction.atomic(), experiment(request):
-            mine(request).get(pk=pk).delete()  # The receiver deletes the file, too.
+            mine(request).filter(pk=pk).delete()  # The receiver deletes the file, too.
         if form.is_valid():
             messages.success(request, f"Invoice {invoice.number} and its file were deleted.")
             return redirect("invoices:list")

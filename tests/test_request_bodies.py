@@ -132,7 +132,7 @@ def test_what_is_too_long_is_refused_before_any_of_it_is_sent(target, server):
     [("/nothing/", 404), ("/healthz/", 403), ("/accounts/login/", 403)],
 )
 def test_who_sends_all_of_it_first_gets_the_answer(target, status, server):
-    """As browsers do, which read nothing as long as they send. Django has refused it long before."""
+    """As browsers do, which read nothing as long as they send; Django has long refused it."""
     body = a_file(50 * MiB)  # more than both sockets hold: who sends waits for who reads
     with begun(server, target, len(body)) as connection:
         connection.send(body)

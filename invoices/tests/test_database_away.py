@@ -22,7 +22,7 @@ SAID = "The database cannot save this now. Nothing was changed; try again."
 
 
 class Killer:
-    """Ends the session of this thread after so many of its statements; after 0, before the first."""
+    """Ends this thread's session after so many of its statements; after 0, before the first."""
 
     def __init__(self, after):
         self.after, self.seen, self.killed = after, 0, False

@@ -1,6 +1,7 @@
 """Limits, names, and batches that are all or nothing."""
 
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -267,3 +268,82 @@ def test_uploads_at_the_same_time_get_different_numbers(alice, signed_in):
 def test_a_form_without_a_file_part_is_an_empty_form(alice, signed_in):
     page = signed_in(alice).post("/upload/", **multipart([], issued="2026-01-02"))
     assert shows(page, "Choose at least one file.")
+
+
+class TestAFormThatIsSentTwice:
+    FILES = [("a.pdf", b"a"), ("b.pdf", b"b" * 3_000_000)]
+
+    def test_is_saved_once_and_gets_the_first_answer_again(self, alice, signed_in):
+        client, before = signed_in(alice), large_objects()
+        for files in [self.FILES[:1], self.FILES]:
+            token = uuid4()
+            first, second = (upload(client, *files, token=token) for _ in range(2))
+            assert (first.status_code, first.url) == (second.status_code, second.url)
+        assert Invoice.objects.count() == large_objects() - before == 3
+
+    def test_at_the_same_time_is_saved_once(self, alice, signed_in):
+        client, token = signed_in(alice), uuid4()
+
+        def send(_):
+            response = upload(client, *self.FILES, token=token)
+            connection.close()  # That of this thread.
+            return response.status_code
+
+        with ThreadPoolExecutor(4) as pool:
+            assert set(pool.map(send, range(4))) == {302}
+        assert Invoice.objects.count() == 2
+
+    @pytest.mark.parametrize(
+        ("files", "fields"),
+        [
+            ([("a.pdf", b"A")], {}),
+            ([("A.pdf", b"a")], {}),
+            ([("a.pdf", b"a"), ("b.pdf", b"b")], {}),
+            ([("a.pdf", b"a")], {"title": "Rent"}),
+            ([("a.pdf", b"a")], {"amount": "1"}),
+            ([("a.pdf", b"a")], {"issued": "2026-03-03"}),
+        ],
+    )
+    def test_with_anything_else_in_it_is_another(self, files, fields, alice, signed_in):
+        """Who goes back in the browser, and chooses another file, has the same form."""
+        client, token = signed_in(alice), uuid4()
+        upload(client, ("a.pdf", b"a"), token=token)
+        upload(client, *files, token=token, **fields)
+        assert Invoice.objects.count() == 1 + len(files)
+
+    def test_by_another_person_is_another(self, alice, bob, signed_in):
+        token = uuid4()
+        for user in [alice, bob]:
+            upload(signed_in(user), ("a.pdf", b"a"), token=token)
+            assert user.invoices.count() == 1
+
+    def test_after_it_was_refused_is_saved(self, alice, signed_in):
+        client, token = signed_in(alice), uuid4()
+        assert upload(client, ("a.pdf", b"a"), token=token, amount="-1").status_code == 200
+        assert upload(client, ("a.pdf", b"a"), token=token, amount="1").status_code == 302
+
+    def test_whose_invoice_is_deleted_is_saved_again(self, alice, signed_in):
+        client, token = signed_in(alice), uuid4()
+        upload(client, ("a.pdf", b"a"), token=token)
+        Invoice.objects.all().delete()
+        upload(client, ("a.pdf", b"a"), token=token)
+        assert Invoice.objects.count() == 1
+
+    def test_keeps_its_token_when_it_is_shown_again(self, alice, signed_in):
+        client, token = signed_in(alice), uuid4()
+        assert f'name="token" value="{token}"' in upload(client, token=token).content.decode()
+        opened = [client.get("/upload/").context["form"]["token"].value() for _ in range(2)]
+        assert opened[0] != opened[1]
+
+
+def test_two_deletions_at_the_same_time_are_one(alice, invoice_of, signed_in):
+    client, invoice = signed_in(alice), invoice_of(alice)
+
+    def send(_):
+        response = client.post(f"/{invoice.pk}/delete/")
+        connection.close()  # That of this thread.
+        return response.status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(send, range(4))) <= {302, 404}
+    assert not Invoice.objects.exists()

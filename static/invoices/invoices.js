@@ -1,6 +1,6 @@
 // Every page works without this file. With it, forms that take files show what was chosen,
-// check sizes before anything is sent, take files that are dropped, and show progress; and a link
-// has a button that copies it.
+// check sizes before anything is sent, take files that are dropped, show progress, and keep what was
+// chosen when something is wrong; and a link has a button that copies it.
 
 const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 
@@ -53,6 +53,7 @@ function enhance(form) {
   const bar = element("progress", { max: 1, value: 0, hidden: true });
   bar.setAttribute("aria-label", "Upload");
   const cancel = element("button", { type: "button", className: "plain", hidden: true }, "Stop the upload");
+  const button = form.querySelector("button:not([type=button])");
   field.append(list, element("div", { className: "progress" }, bar, status, cancel));
   input.setAttribute("aria-describedby", `${input.getAttribute("aria-describedby") ?? ""} ${status.id}`.trim());
 
@@ -85,10 +86,14 @@ function enhance(form) {
   }
 
   function show() {
-    const files = [...input.files];
     field.classList.remove("invalid");
     field.querySelectorAll(":scope > .errorlist").forEach((errors) => errors.remove());
     input.removeAttribute("aria-invalid");
+    showFiles();
+  }
+
+  function showFiles() {
+    const files = [...input.files];
     list.replaceChildren(
       ...files.map((file) => {
         const remove = element("button", { type: "button", className: "plain" }, "Remove");
@@ -107,6 +112,7 @@ function enhance(form) {
     status.className = problemOfAll(files) ? "errorlist" : "";
   }
 
+  if (input.files.length) showFiles(); // kept from the page before, beside what the server says of them
   input.addEventListener("change", show);
 
   form.addEventListener("dragover", (event) => {
@@ -121,8 +127,13 @@ function enhance(form) {
     if (!event.dataTransfer.files.length) return;
     event.preventDefault();
     field.classList.remove("dragging");
-    const dropped = [...event.dataTransfer.files];
-    choose(input.multiple ? [...input.files, ...dropped] : dropped.slice(0, 1));
+    const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry());
+    const folders = entries.filter((entry) => entry?.isDirectory).map((entry) => entry.name);
+    const dropped = [...event.dataTransfer.files].filter((file) => !folders.includes(file.name));
+    if (dropped.length) choose(input.multiple ? [...input.files, ...dropped] : dropped.slice(0, 1));
+    if (folders.length) {
+      say(`${quoted(folders)} ${folders.length === 1 ? "is a folder" : "are folders"}: open it, and drop the files in it.`);
+    }
   });
 
   form.addEventListener("submit", (event) => {
@@ -135,20 +146,33 @@ function enhance(form) {
       input.focus();
       return;
     }
-    send();
+    if (!button.disabled) send();
   });
 
-  function send() {
-    const request = new XMLHttpRequest();
-    const button = form.querySelector("button:not([type=button])");
-    const stop = () => request.abort();
+  // Of something that went wrong: the files stay chosen, and the button can be pressed again.
+  function say(...message) {
+    status.className = message[0] ? "errorlist" : "";
+    status.replaceChildren(...message);
+  }
 
-    function idle(message) {
-      button.disabled = false;
-      bar.hidden = cancel.hidden = true;
-      cancel.removeEventListener("click", stop);
-      status.textContent = message;
-    }
+  function idle(...message) {
+    button.disabled = false;
+    bar.hidden = cancel.hidden = true;
+    say(...message);
+  }
+
+  async function send() {
+    button.disabled = true;
+    status.className = "";
+    status.textContent = "Sending";
+    const problem = (await problemOfFiles(input.files)) ?? (await problemOfSession(form));
+    if (problem) idle(...problem);
+    else transmit();
+  }
+
+  function transmit() {
+    const request = new XMLHttpRequest();
+    cancel.onclick = () => request.abort();
 
     let told = 0;
     request.upload.addEventListener("progress", ({ loaded, total }) => {
@@ -160,46 +184,103 @@ function enhance(form) {
     });
     request.upload.addEventListener("load", () => {
       bar.removeAttribute("value");
+      cancel.hidden = true; // What is written now does not stop for it.
       status.textContent = "All is sent. The database is writing it.";
     });
-    request.addEventListener("load", () => replacePage(request));
-    request.addEventListener("error", () => idle("The connection broke. Nothing was saved; try again."));
-    request.addEventListener("abort", () => idle("Stopped. Nothing was saved."));
+    request.addEventListener("load", () => {
+      const page = parsed(request.responseText);
+      const problem = refusal(request.status, page) ?? signedOut(page, request.responseURL);
+      if (problem) idle(...problem);
+      else replacePage(page, request.responseURL);
+    });
+    request.addEventListener("error", async () => idle(...((await problemOfFiles(input.files)) ?? broken())));
+    request.addEventListener("abort", () => {
+      idle();
+      status.textContent = "Stopped. Nothing was saved.";
+    });
 
-    button.disabled = true;
+    bar.value = 0;
     bar.hidden = cancel.hidden = false;
-    cancel.addEventListener("click", stop);
-    status.className = "";
-    status.textContent = "Sending";
     request.open("POST", form.action);
     request.send(new FormData(form));
   }
 }
 
-// The answer is a page, after a redirect or with errors in it, and is shown like one.
-function replacePage(request) {
-  const page = new DOMParser().parseFromString(request.responseText, "text/html");
-  if (!page.querySelector("#main")) {
-    document.open();
-    document.write(request.responseText);
-    document.close();
-    return;
+const parsed = (text) => new DOMParser().parseFromString(text, "text/html");
+const quoted = (names) => names.map((name) => `“${name}”`).join(", ");
+
+// What follows returns what to say, or nothing if all is well.
+
+// A browser keeps the place of a file, and finds only when it sends it that it is gone, or another.
+async function problemOfFiles(files) {
+  const gone = [];
+  for (const file of files) {
+    try {
+      await file.slice(0, 1).arrayBuffer();
+    } catch {
+      gone.push(file.name);
+    }
   }
-  if (request.responseURL !== location.href) history.pushState(null, "", request.responseURL);
-  shown = address();
+  if (gone.length) return [`${quoted(gone)} cannot be read any more: it was moved, changed or deleted since it was chosen. Choose it again.`];
+}
+
+// Asked before hundreds of megabytes are sent. Who signed in again has a new token for forms, too.
+async function problemOfSession(form) {
+  let answer, page;
+  try {
+    answer = await fetch(form.action);
+    page = parsed(await answer.text());
+  } catch {
+    return broken();
+  }
+  const problem = refusal(answer.status, page) ?? signedOut(page, answer.url);
+  if (problem) return problem;
+  const user = (root) => root.querySelector(".sign-out span").textContent;
+  if (user(page) !== user(document)) {
+    return [`You are signed in as ${user(page)} now. Load this page again to upload for ${user(page)}.`];
+  }
+  const token = "[name=csrfmiddlewaretoken]";
+  for (const input of document.querySelectorAll(token)) input.value = page.querySelector(token).value;
+}
+
+function signedOut(page, address) {
+  if (page.querySelector(".sign-out")) return;
+  const link = element("a", { href: address, target: "_blank" }, "Sign in in another tab");
+  return ["You are signed out, and nothing was saved. ", link, ", then send this again: what you chose stays here."];
+}
+
+// A page about an error says what happened in its first two lines.
+function refusal(status, page) {
+  if (status < 400) return;
+  const lines = [...page.querySelectorAll("main h1, main .lead")].map((line) => line.textContent.trim());
+  return lines.length ? [lines.join(". ")] : [`The server refused this, with status ${status}. What you chose stays here; try again later.`];
+}
+
+function broken() {
+  if (!navigator.onLine) return ["You are offline. Send this again when there is a connection: what you chose stays here."];
+  return ["The connection broke. Send this again: nothing is saved twice."];
+}
+
+// The answer is a page, after a redirect or with errors in it, and is shown like one.
+function replacePage(page, address) {
+  const chosen = document.querySelector("form[data-upload] input[type=file]").files;
+  if (address !== location.href) history.pushState(null, "", address);
+  shown = place();
   document.title = page.title;
   for (const part of ["header", "main", "footer"]) {
     document.querySelector(`body > ${part}`).replaceWith(page.querySelector(`body > ${part}`));
   }
+  const input = document.querySelector("form[data-upload] input[type=file]");
+  if (input) input.files = chosen; // No page can name files, so the server's has none.
   scrollTo(0, 0);
   document.querySelector("#main").focus({ preventScroll: true });
   start();
 }
 
 // Back, after a page was shown in place. Links to a part of the page fire popstate as well.
-const address = () => location.pathname + location.search;
-let shown = address();
+const place = () => location.pathname + location.search;
+let shown = place();
 addEventListener("popstate", () => {
-  if (address() !== shown) location.reload();
+  if (place() !== shown) location.reload();
 });
 start();

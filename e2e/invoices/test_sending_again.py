@@ -1,0 +1,222 @@
+"""What went wrong is told, what was chosen stays chosen, and nothing is saved twice."""
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.db import connection
+from playwright.sync_api import expect
+
+from invoices.models import Invoice
+from tests.serving import gunicorn
+
+from .files import MiB, noise, pdf, png
+from .steps import upload
+
+without_script = pytest.mark.browser_context_args(java_script_enabled=False)
+
+
+def press(page):
+    page.get_by_role("button", name="Upload", exact=True).click()
+
+
+def chosen(page):
+    return page.get_by_role("list", name="Chosen files").get_by_role("listitem")
+
+
+def expect_saved(page, *names):
+    expect(page.get_by_role("status")).to_contain_text("uploaded.")
+    found = Invoice.objects.with_file().order_by("pk").values_list("original_name", flat=True)
+    assert list(found) == list(names)
+
+
+def test_a_refused_field_keeps_the_files(alices_page, sample):
+    page = alices_page
+    page.goto("/upload/")
+    page.get_by_label("Amount in EUR").fill("-1")
+    upload(page, sample("first.pdf", pdf()), sample("second.png", png()))
+    expect(page.get_by_text("The amount cannot be negative.")).to_be_visible()
+    expect(chosen(page)).to_contain_text(["first.pdf", "second.png"])
+    page.get_by_label("Amount in EUR").fill("1")
+    press(page)
+    expect_saved(page, "first.pdf", "second.png")
+
+
+def test_a_refused_file_stays_with_what_the_server_says_of_it(
+    alices_page, alice, invoice_of, sample, settings
+):
+    page = alices_page
+    invoice = invoice_of(alice, b"old")
+    page.goto(f"/{invoice.pk}/replace/")
+    settings.UPLOAD_MAX_FILE_SIZE = (
+        1024  # since the page was opened, so that the browser lets it go
+    )
+    page.get_by_label("New file").set_input_files(sample("new.bin", noise(2048)))
+    page.get_by_role("button", name="Replace file").click()
+    expect(page.get_by_text("One file may be up to 1.0 KB.").first).to_be_visible()
+    expect(chosen(page)).to_contain_text(["new.bin"])
+
+
+@without_script
+def test_without_script_the_page_says_that_files_must_be_chosen_again(alices_page, sample):
+    page = alices_page
+    page.goto("/upload/")
+    page.get_by_label("Amount in EUR").fill("-1")
+    upload(page, sample("first.pdf", pdf()))
+    expect(page.get_by_text("No page can keep files for you: choose them again.")).to_be_visible()
+
+
+@without_script
+def test_a_double_click_without_script_saves_once(alices_page, sample):
+    page = alices_page
+    page.goto("/upload/")
+    page.get_by_label("Files", exact=True).set_input_files(sample("first.bin", noise(3 * MiB)))
+    page.get_by_role("button", name="Upload", exact=True).dblclick()
+    expect_saved(page, "first.bin")
+
+
+def test_going_back_and_sending_the_form_again_saves_once(alices_page, sample):
+    """With script, which shows the answer in place, and so without a new page in between."""
+    page = alices_page
+    page.goto("/upload/")
+    press_twice = "button => { button.click(); button.click(); }"
+    page.get_by_label("Files", exact=True).set_input_files(sample("first.bin", noise(3 * MiB)))
+    page.get_by_role("button", name="Upload", exact=True).evaluate(press_twice)
+    expect_saved(page, "first.bin")
+
+
+def test_who_was_signed_out_signs_in_beside_it_and_sends_again(alices_page, sample, context):
+    page = alices_page
+    page.goto("/upload/")
+    Session.objects.all().delete()
+    upload(page, sample("first.pdf", pdf()))
+    status = page.get_by_role("status")
+    expect(status).to_contain_text("You are signed out, and nothing was saved.")
+    with context.expect_page() as opened:
+        status.get_by_role("link", name="Sign in in another tab").click()
+    beside = opened.value
+    beside.get_by_label("Username").fill("alice")
+    beside.get_by_label("Password").fill("a long one")
+    beside.get_by_role("button", name="Sign in").click()
+    expect(beside.get_by_role("heading", name="Upload invoices")).to_be_visible()
+    beside.close()
+    press(page)
+    expect_saved(page, "first.pdf")
+    # What it was opened with is of no use any more.
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_files_do_not_go_to_whoever_signed_in_since(alices_page, sample, context, bob, sign_in):
+    page = alices_page
+    page.goto("/upload/")
+    sign_in(context, bob)
+    upload(page, sample("first.pdf", pdf()))
+    expect(page.get_by_role("status")).to_contain_text("You are signed in as bob now.")
+    assert not Invoice.objects.exists()
+
+
+def test_who_is_offline_reads_that(alices_page, sample, context):
+    page = alices_page
+    page.goto("/upload/")
+    context.set_offline(True)
+    upload(page, sample("first.pdf", pdf()))
+    expect(page.get_by_role("status")).to_contain_text("You are offline.")
+    context.set_offline(False)
+    press(page)
+    expect_saved(page, "first.pdf")
+
+
+@pytest.mark.parametrize("change", ["unlink", "write"])
+def test_a_file_that_is_not_what_was_chosen_is_named(change, alices_page, sample):
+    page = alices_page
+    page.goto("/upload/")
+    first, second = sample("first.pdf", pdf()), sample("second.png", png())
+    page.get_by_label("Files", exact=True).set_input_files([first, second])
+    if change == "unlink":
+        second.unlink()
+    else:
+        second.write_bytes(png(9, 9) + b"longer")
+    press(page)
+    expect(page.get_by_role("status")).to_contain_text("“second.png” cannot be read any more")
+    page.get_by_role("button", name="Remove second.png").click()
+    press(page)
+    expect_saved(page, "first.pdf")
+
+
+def test_a_folder_that_is_dropped_is_named_and_the_files_beside_it_are_taken(
+    alices_page, sample, tmp_path
+):
+    page = alices_page
+    page.goto("/upload/")
+    folder = tmp_path / "Scans of March"
+    folder.mkdir()
+    box = page.get_by_label("Files", exact=True).bounding_box()
+    files = [str(folder), str(sample("first.pdf", pdf()))]
+    drag = {"x": box["x"] + 5, "y": box["y"] + 5}
+    drag["data"] = {"items": [], "files": files, "dragOperationsMask": 1}
+    session = page.context.new_cdp_session(page)
+    for kind in ["dragEnter", "dragOver", "drop"]:
+        session.send("Input.dispatchDragEvent", {"type": kind, **drag})
+    expect(page.get_by_role("status")).to_contain_text("“Scans of March” is a folder")
+    expect(chosen(page)).to_contain_text(["first.pdf"])
+    press(page)
+    expect_saved(page, "first.pdf")
+
+
+def test_what_the_server_refuses_can_be_sent_again(alices_page, sample):
+    page = alices_page
+    page.goto("/upload/")
+    with connection.cursor() as cursor:
+        cursor.execute("alter table django_session rename to elsewhere")
+    try:
+        upload(page, sample("first.pdf", pdf()))
+        expect(page.get_by_role("status")).to_contain_text("The database does not answer")
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("alter table elsewhere rename to django_session")
+    press(page)
+    expect_saved(page, "first.pdf")
+
+
+def test_an_invoice_that_was_deleted_meanwhile_takes_no_file(
+    alices_page, alice, invoice_of, sample
+):
+    page = alices_page
+    invoice = invoice_of(alice, b"old")
+    page.goto(f"/{invoice.pk}/replace/")
+    Invoice.objects.all().delete()
+    page.get_by_label("New file").set_input_files(sample("new.bin", b"new"))
+    page.get_by_role("button", name="Replace file").click()
+    expect(page.get_by_role("status")).to_contain_text("There is no such page.")
+    expect(chosen(page)).to_contain_text(["new.bin"])
+
+
+@without_script
+def test_who_was_signed_out_and_sends_much_without_script_gets_the_page(
+    alices_page, sample, tmp_path
+):
+    page = alices_page
+    with gunicorn(tmp_path) as (_, address, _):
+        page.goto(f"{address}/upload/")
+        Session.objects.all().delete()
+        upload(page, sample("large.bin", noise(50 * MiB)))
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert not Invoice.objects.exists()
+
+
+def test_a_session_that_ends_while_much_is_sent_is_told(alices_page, sample, tmp_path):
+    page = alices_page
+    with gunicorn(tmp_path) as (_, address, log):
+        page.goto(f"{address}/upload/")
+        page.get_by_label("Files", exact=True).set_input_files(sample("large.bin", noise(50 * MiB)))
+        # The question is answered, and then the session ends, before a byte has come.
+        page.route(
+            "**/upload/",
+            lambda route: (
+                Session.objects.all().delete() if route.request.method == "POST" else None,
+                route.continue_(),
+            ),
+        )
+        press(page)
+        expect(page.get_by_role("status")).to_contain_text("You are signed out")
+        page.unroute("**/upload/")
+    assert not Invoice.objects.exists()
