@@ -54,6 +54,7 @@ function enhance(form) {
   bar.setAttribute("aria-label", "Upload");
   const cancel = element("button", { type: "button", className: "plain", hidden: true }, "Stop the upload");
   const button = form.querySelector("button:not([type=button])");
+  form.querySelector("[data-without-script]")?.remove();
   field.append(list, element("div", { className: "progress" }, bar, status, cancel));
   input.setAttribute("aria-describedby", `${input.getAttribute("aria-describedby") ?? ""} ${status.id}`.trim());
 
