@@ -54,6 +54,15 @@ def test_an_upload_with_errors(alices_page, sample):
     expect_accessible(page)
 
 
+def test_an_upload_by_someone_who_was_signed_out(alices_page, sample):
+    page = alices_page
+    page.goto("/upload/")
+    page.context.clear_cookies()
+    upload(page, sample("rent.pdf", pdf()))
+    expect(page.get_by_role("link", name="Sign in in another tab")).to_be_in_viewport()
+    expect_accessible(page)
+
+
 def test_an_upload_that_was_rolled_back(alices_page, invoice, sample):
     page = alices_page
     page.goto("/upload/")

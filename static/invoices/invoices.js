@@ -154,6 +154,7 @@ function enhance(form) {
   function say(...message) {
     status.className = message[0] ? "errorlist" : "";
     status.replaceChildren(...message);
+    status.scrollIntoView({ block: "nearest" }); // The button is far below, on a phone.
   }
 
   function idle(...message) {
