@@ -37,7 +37,8 @@ class NoFiles(FileUploadHandler):
 
     def new_file(self, *args, **kwargs):
         super().new_file(*args, **kwargs)
-        logger.warning("%s takes no files: decorate its view by takes_files", self.request.path)
+        if view := self.request.resolver_match:  # not the address, which may be a secret
+            logger.warning("%s takes no files: decorate it by takes_files", view.view_name)
         raise SkipFile
 
     def receive_data_chunk(self, raw_data, start):

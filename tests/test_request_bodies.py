@@ -76,7 +76,7 @@ def test_a_view_that_takes_files_does(stranger, no_disk, settings):
 
 def test_a_file_that_nobody_takes_is_told_to_the_developer(stranger, caplog):
     stranger.post("/healthz/", a_file(1), content_type=FORM)
-    assert "/healthz/ takes no files: decorate its view by takes_files" in caplog.messages
+    assert "config.urls.healthz takes no files: decorate it by takes_files" in caplog.messages
     assert NoFiles.__module__ in {record.name for record in caplog.records}
 
 
