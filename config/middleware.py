@@ -9,13 +9,18 @@ TOOLBAR = "; img-src 'self' data:"
 
 
 class SiteMiddleware(MiddlewareMixin):
-    """A policy for each response without its own, and a sentence when the database is away."""
+    """Headers for each response without its own, and a sentence when the database is away."""
 
     def process_response(self, request, response):
         policy = POLICY + TOOLBAR if settings.DEBUG else POLICY
         response.headers.setdefault("Content-Security-Policy", policy)
         # Another port of this host gets our cookie, and could show our users their own files.
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        # Who comes after somebody at one browser finds no page of theirs, on disk or by going back.
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        session = response.cookies.get(settings.SESSION_COOKIE_NAME)
+        if session and not session.value:  # It has ended.
+            response.headers["Clear-Site-Data"] = '"cache"'
         return response
 
     def process_exception(self, request, exception):
