@@ -71,7 +71,7 @@ def profile(tmp_path):
 
 @pytest.fixture
 def ordinary_browser(browser_type, browser_type_launch_args, base_url, profile):
-    """A browser that has such a folder, and whole pages to go back to: Playwright's have neither."""
+    """A browser that has such a folder, and keeps whole pages: Playwright's have neither."""
     launch = {**browser_type_launch_args, "ignore_default_args": ["--disable-back-forward-cache"]}
     context = browser_type.launch_persistent_context(profile, base_url=base_url, **launch)
     yield context

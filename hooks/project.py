@@ -277,7 +277,7 @@ def leave_out_the_sample() -> None:
     # Nothing else makes PDFs.
     cut("pyproject.toml", r'^  "fpdf2",\n')
     for name, package in product(["demo", "test"], ["defusedxml", "fonttools", "fpdf2"]):
-        cut(f"requirements/{name}.txt", rf"^{package}==[^\n]*\n")
+        cut(f"requirements/{name}.txt", rf"^{package}==[^\n]*\n(?: [^\n]*\n)*")  # and its hashes
 
 
 def unlink_what_is_not_there() -> None:
