@@ -4,7 +4,10 @@ from django.http import HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
 # All that a page needs is a file of ours. (Django's own middleware is not there in 5.2.)
-POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+POLICY = (
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self';"
+    " frame-ancestors 'none'"
+)
 TOOLBAR = "; img-src 'self' data:"
 
 
