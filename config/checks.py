@@ -16,14 +16,14 @@ def check_demo(**kwargs):
         return []
     return [
         checks.Warning(
-            "DEMO is on: the page to sign in says whom anyone may sign in as, and plain HTTP will do.",
+            "DEMO is on: plain HTTP will do, and the sign-in page says whom anyone may sign in as.",
             hint="Unset DEMO in the environment.",
             id="config.W001",
         )
     ]
 
 
-# Not of those of the database, which speak with --database alone: this is what a deployment forgets.
+# With no tag of the database: without --database it would be silent, and that is easily forgotten.
 @checks.register(checks.Tags.security, deploy=True)
 def check_people(**kwargs):
     """W002: nobody may sign in with the demo's password."""
@@ -36,7 +36,9 @@ def check_people(**kwargs):
     except OperationalError as error:
         return [
             checks.Info(
-                f"Whether the demo's people are in the database is not known: {error}".split("\n")[0],
+                f"Whether the demo's people are in the database is not known: {error}".split("\n")[
+                    0
+                ],
                 hint="Check again where the database answers.",
                 id="config.I001",
             )

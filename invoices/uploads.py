@@ -1,6 +1,7 @@
 """Uploads within limits, and under the names that their owners gave them."""
 
 import functools
+import os
 
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
@@ -37,6 +38,8 @@ class BoundedUploadHandler(TemporaryFileUploadHandler):
     def new_file(self, field_name, file_name, *args, **kwargs):
         # Django gives the temporary file the same suffix, and no disk takes one of 250 letters.
         super().new_file(field_name, "upload", *args, **kwargs)
+        # Without a name on disk: nothing of it is left behind, even by a server that is killed.
+        os.unlink(self.file.temporary_file_path())
         # The property would cut it at 255 characters, which a column does not ask for.
         self.file._name = file_name
 

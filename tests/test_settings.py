@@ -62,7 +62,7 @@ def test_deployment_check_tells_of_the_demo_and_of_whom_it_left(settings, django
     settings.DEMO = True
     demo = (
         "config.W001",
-        "DEMO is on: the page to sign in says whom anyone may sign in as, and plain HTTP will do.",
+        "DEMO is on: plain HTTP will do, and the sign-in page says whom anyone may sign in as.",
         "Unset DEMO in the environment.",
     )
     assert of_deployment() == [demo]

@@ -316,6 +316,14 @@ def test_docker_compose_has_its_name_whatever_yaml_makes_of_such_a_word(slug, ba
     assert services[service]["environment"] == services["migrate"]["environment"]
 
 
+def test_docker_compose_lets_no_container_of_ours_do_more_than_it_needs():
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    for service in ["migrate", "web"]:
+        assert services[service]["read_only"] is True
+        assert services[service]["cap_drop"] == ["ALL"]
+        assert services[service]["security_opt"] == ["no-new-privileges:true"]
+
+
 def test_each_has_a_secret_key_of_its_own_and_git_takes_none(bakes, git):
     keys = set()
     for sample in SAMPLES:
