@@ -23,7 +23,7 @@ def check_demo(**kwargs):
     ]
 
 
-# With no tag of the database: without --database it would be silent, and that is easily forgotten.
+# Not among the checks of databases: without --database these are silent.
 @checks.register(checks.Tags.security, deploy=True)
 def check_people(**kwargs):
     """W002: nobody may sign in with the demo's password."""
@@ -34,11 +34,10 @@ def check_people(**kwargs):
                 return []  # It is about to be migrated.
         people = list(users.objects.filter(username__in=PEOPLE, is_active=True))
     except OperationalError as error:
+        reason = str(error).partition("\n")[0]
         return [
             checks.Info(
-                f"Whether the demo's people are in the database is not known: {error}".split("\n")[
-                    0
-                ],
+                f"Whether the demo's people are in the database is not known: {reason}",
                 hint="Check again where the database answers.",
                 id="config.I001",
             )

@@ -39,7 +39,12 @@ def people():
     users = {}
     for name, admin in PEOPLE.items():
         users[name], created = get_user_model().objects.get_or_create(
-            username=name, defaults={"is_staff": admin, "is_superuser": admin}
+            username=name,
+            defaults={
+                "email": f"{name}@example.com",
+                "is_staff": admin,
+                "is_superuser": admin,
+            },
         )
         if created:
             users[name].set_password(PASSWORD)

@@ -31,10 +31,11 @@ BIN = Path(sys.executable).parent
 SAMPLES = [True, False]
 LICENCES = json.loads((ROOT / "cookiecutter.json").read_text())["license"]
 DOWNLOAD = """
+from django.contrib.auth.models import User
 from django.test import Client
 from papers.models import Paper
 client = Client(headers={"host": "localhost"})
-client.login(username="alice", password="a-Secret-1")
+client.force_login(User.objects.get())
 print(client.get(Paper.objects.get().data.url).getvalue())
 """
 ANSWERS = {
