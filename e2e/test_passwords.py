@@ -64,9 +64,7 @@ def test_a_password_that_was_forgotten(page, alice, base_url):
     choose(page, "short", "shorter")
     expect(page.get_by_text("The two password fields didn’t match.")).to_be_visible()
     choose(page, "a-new-long-one")
-    expect(page.get_by_role("status")).to_have_text(
-        "Your password was changed. Sign in with it."
-    )
+    expect(page.get_by_role("status")).to_have_text("Your password was changed. Sign in with it.")
     fill_in(page, "a-new-long-one")
     expect(page.get_by_role("banner").get_by_text("alice")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()

@@ -71,6 +71,18 @@ def test_a_stranger_keeps_nobody_out_who_is_elsewhere(attempt):
     assert attempt(password="a long one") == 302
 
 
+def test_an_admin_lets_in_who_was_refused(attempt, client, alice):
+    for _ in range(5):
+        attempt(name="bob", address="6.6.6.6")
+        attempt()
+    client.force_login(alice)
+    rows = AccessAttempt.objects.filter(username="alice").values_list("pk", flat=True)
+    form = {"action": "delete_selected", "_selected_action": list(rows), "post": "yes"}
+    assert client.post("/admin/axes/accessattempt/", form).status_code == 302
+    assert attempt(password="a long one") == 302
+    assert attempt(name="bob", address="6.6.6.6") == 429
+
+
 def test_a_list_of_names_is_no_way_around(attempt):
     guesses = [attempt(name=f"user{number}") for number in range(NETWORK_LIMIT)]
     assert guesses == [200] * (NETWORK_LIMIT - 1) + [429]

@@ -111,6 +111,28 @@ def test_what_an_older_key_signed_holds():
     assert show(expression, **PRODUCTION, **kept) == "['the-last-one', 'the-one-before']"
 
 
+def test_mail_goes_by_the_server_of_the_environment():
+    code = (
+        "from django.core import mail\n"
+        "c = mail.mailers.default if hasattr(mail, 'mailers') else mail.get_connection()\n"
+        "print(c.host, c.port, c.username, c.password, c.use_tls, c.use_ssl, c.timeout)"
+    )
+    for url, used in [
+        ("smtp+tls://me:a%40b@mail.invalid:2525", "mail.invalid 2525 me a@b True False 10"),
+        ("smtp+ssl://mail.invalid:465", "mail.invalid 465 None None False True 10"),
+    ]:
+        result = manage("shell", "--no-imports", "-c", code, **PRODUCTION, EMAIL_URL=url)
+        assert result.stdout.strip() == used, result.stderr
+
+
+def test_no_new_password_is_offered_where_no_mail_goes():
+    names = "[p.name for p in __import__('config.accounts').accounts.urlpatterns]"
+    assert show(names, **PRODUCTION) == "['login', 'logout', 'password_change']"
+    by_mail = ["password_reset", "password_reset_done", "password_reset_confirm"]
+    with_mail = show(names, **PRODUCTION, EMAIL_URL="smtp://mail.invalid")
+    assert with_mail == str(["login", "logout", "password_change", *by_mail])
+
+
 @pytest.mark.django_db
 def test_a_form_sends_to_the_site_alone(client):
     policy = client.get("/accounts/login/").headers["Content-Security-Policy"]
@@ -163,6 +185,13 @@ def test_no_key_in_an_address_is_logged(logger, message, arguments, logged):
                 "postgres://USER:PASSWORD@HOST:PORT/NAME.",
             )
             for url in ["rubbish", "postgrs://a:b@c/d", "sqlite:///d", "postgres://a:b@c:port/d"]
+        ),
+        *(
+            (
+                {"EMAIL_URL": url},
+                "ImproperlyConfigured: EMAIL_URL must be smtp+tls://USER:PASSWORD@HOST:PORT.",
+            )
+            for url in ["rubbish", "smtp+tls://a:b@c:port", "https://a:b@c"]
         ),
         (
             {"DATABASE_URL": "postgres://a:b@127.0.0.1:1/d"},
