@@ -273,7 +273,6 @@ def leave_out_the_sample() -> None:
     for path in SAMPLE_LINES:
         cut(path, rf"(?<=\n\n){lines}\n|{lines}")
     cut("README.md", r"^invoices/[^\n]*\n")
-    change("config/urls.py", "import include, path", "import path")
     # Nothing else makes PDFs.
     cut("pyproject.toml", r'^  "fpdf2",\n')
     for name, package in product(["demo", "test"], ["defusedxml", "fonttools", "fpdf2"]):
