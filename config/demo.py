@@ -8,6 +8,9 @@ from contextlib import suppress
 
 from manage import one_sentence
 
+PEOPLE = {"alice": True, "bob": False}  # and whether they are superusers
+PASSWORD = "demo"
+
 
 def free_port(first: int) -> int:
     """Return `first`, or the next port that nobody listens on."""
@@ -34,12 +37,17 @@ def people():
     if not (settings.DEBUG or settings.DEMO):
         raise ImproperlyConfigured("The demo's people have a known password: set DEMO or DEBUG.")
     users = {}
-    for name, admin in [("alice", True), ("bob", False)]:
+    for name, admin in PEOPLE.items():
         users[name], created = get_user_model().objects.get_or_create(
-            username=name, defaults={"is_staff": admin, "is_superuser": admin}
+            username=name,
+            defaults={
+                "email": f"{name}@example.com",
+                "is_staff": admin,
+                "is_superuser": admin,
+            },
         )
         if created:
-            users[name].set_password("demo")
+            users[name].set_password(PASSWORD)
             users[name].save()
     return users
 

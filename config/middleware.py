@@ -4,12 +4,15 @@ from django.utils.deprecation import MiddlewareMixin
 from config.uploads import largest_request, too_much
 
 # All that a page needs is a file of ours. (Django's own middleware is not there in 5.2.)
-POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+POLICY = (
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self';"
+    " frame-ancestors 'none'"
+)
 TOOLBAR = "; img-src 'self' data:"
 
 
 class SiteMiddleware(MiddlewareMixin):
-    """No request that is too long, and a policy for each response without its own."""
+    """No request that is too long; headers for each response without its own."""
 
     def process_request(self, request):
         try:
@@ -23,4 +26,9 @@ class SiteMiddleware(MiddlewareMixin):
         response.headers.setdefault("Content-Security-Policy", policy)
         # Another port of this host gets our cookie, and could show our users their own files.
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        # Who comes after somebody at one browser finds no page of theirs, on disk or by going back.
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        session = response.cookies.get(settings.SESSION_COOKIE_NAME)
+        if session and not session.value:  # It has ended.
+            response.headers["Clear-Site-Data"] = '"cache"'
         return response

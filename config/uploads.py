@@ -5,6 +5,7 @@ No request brings a file unless its view says `takes_files`: `NoFiles` is the si
 
 import functools
 import logging
+import os
 from contextlib import suppress
 
 from django.conf import settings
@@ -74,6 +75,8 @@ class BoundedUploadHandler(TemporaryFileUploadHandler):
     def new_file(self, field_name, file_name, *args, **kwargs):
         # Django gives the temporary file the same suffix, and no disk takes one of 250 letters.
         super().new_file(field_name, "upload", *args, **kwargs)
+        # Without a name on disk: nothing of it is left behind, even by a server that is killed.
+        os.unlink(self.file.temporary_file_path())
         # The property would cut it at 255 characters, which a column does not ask for.
         self.file._name = file_name
 

@@ -1,6 +1,5 @@
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth.views import LoginView, LogoutView
 from django.db import connection
 from django.http import HttpResponse
 from django.urls import include, path
@@ -16,8 +15,7 @@ def healthz(request):
 urlpatterns = [
     path("healthz/", healthz),
     path("admin/", admin.site.urls),
-    path("accounts/login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
-    path("accounts/logout/", LogoutView.as_view(), name="logout"),
+    path("accounts/", include("config.accounts")),
     path("", include("invoices.urls")),
     # What "/" shows as long as no application above has a page there.
     path("", TemplateView.as_view(template_name="home.html"), name="home"),

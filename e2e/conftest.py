@@ -53,9 +53,29 @@ def alice(transactional_db):
 
 
 @pytest.fixture
-def admins_page(page, context, transactional_db, sign_in):
-    sign_in(context, User.objects.create_superuser("root", password="a long one"))
+def admin(transactional_db):
+    return User.objects.create_superuser("root", password="a long one")
+
+
+@pytest.fixture
+def admins_page(page, context, admin, sign_in):
+    sign_in(context, admin)
     return page
+
+
+@pytest.fixture
+def profile(tmp_path):
+    """The folder in which a browser of one's own keeps what it keeps on disk."""
+    return tmp_path / "profile"
+
+
+@pytest.fixture
+def ordinary_browser(browser_type, browser_type_launch_args, base_url, profile):
+    """A browser that has such a folder, and keeps whole pages: Playwright's have neither."""
+    launch = {**browser_type_launch_args, "ignore_default_args": ["--disable-back-forward-cache"]}
+    context = browser_type.launch_persistent_context(profile, base_url=base_url, **launch)
+    yield context
+    context.close()
 
 
 @pytest.fixture

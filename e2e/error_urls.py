@@ -1,10 +1,14 @@
-"""The site, with an address for each page about an error, and for the one it begins without."""
+"""The site, with addresses of its own for pages that tests need.
+
+Each page about an error, the one that a site begins with, and one that a browser may keep.
+"""
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import OperationalError
 from django.shortcuts import render
 from django.urls import path
 from django.views.csrf import csrf_failure
+from django.views.decorators.cache import cache_control
 from django.views.generic import TemplateView
 
 from config.uploads import too_much
@@ -19,6 +23,8 @@ def fails_with(error):
     return view
 
 
+home = TemplateView.as_view(template_name="home.html")
+
 urlpatterns = [
     path("400/", fails_with(SuspiciousOperation)),
     path("403/", fails_with(PermissionDenied)),
@@ -27,6 +33,7 @@ urlpatterns = [
     path("500/", fails_with(LookupError)),
     path("503/", fails_with(OperationalError)),
     path("507/", lambda request: render(request, "507.html", status=507)),
-    path("home/", TemplateView.as_view(template_name="home.html")),
+    path("home/", home),
+    path("kept/", cache_control(private=True)(home)),
     *site,  # which may have a use for such addresses
 ]

@@ -81,4 +81,6 @@ class InvoiceAdmin(TakesFiles, admin.ModelAdmin):
             raise PermissionDenied
         if invoice is None or not invoice.data:
             raise Http404("There is no such file.")
-        return db_serve(request, invoice.data.name, as_attachment=True)
+        return db_serve(
+            request, invoice.data.name, as_attachment=True, cache_control="private, no-store"
+        )

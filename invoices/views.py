@@ -155,7 +155,12 @@ def invoice_serve(request, filename):
     # Someone else's file and none at all are the same row that is not found: one answer for both.
     if not Invoice.objects.filter(owner=request.user, data=filename).exists():
         raise Http404("There is no such file.")
-    return db_serve(request, filename, as_attachment="download" in request.GET or None)
+    return db_serve(
+        request,
+        filename,
+        as_attachment="download" in request.GET or None,
+        cache_control="private, no-store",  # Who signs out leaves nothing in the browser.
+    )
 
 
 @require_safe

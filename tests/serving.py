@@ -26,8 +26,8 @@ def database():
 
 
 @contextmanager
-def gunicorn(folder, *arguments, application="config.wsgi", **environment):
-    """A server in a process group of its own, on the test's database.
+def gunicorn(folder, *arguments, application="config.wsgi", **settings):
+    """A server in a process group of its own, on the test's database, with `settings` of its own.
 
     Yields the group, the address, and the path of what it logs.
     """
@@ -38,7 +38,7 @@ def gunicorn(folder, *arguments, application="config.wsgi", **environment):
         "ALLOWED_HOSTS": "localhost",
         "DEMO": "1",  # and so plain HTTP
         "TMPDIR": str(folder),  # who is killed cannot tidy up
-        **environment,
+        **settings,
     }
     command = ["-m", "gunicorn", application, "--bind=127.0.0.1:0", "--threads=4", *arguments]
     log = folder / "server.log"

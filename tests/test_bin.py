@@ -108,6 +108,16 @@ def test_setup_of_a_set_that_does_not_exist(project, machine):
     assert "there is no set 'demon'" in errors
 
 
+def test_each_package_is_locked_by_its_hashes():
+    for lock in (ROOT / "requirements").iterdir():
+        packages = re.split(r"\n(?=\w)", lock.read_text())[1:]  # The first is a comment.
+        assert len(packages) > 10
+        for package in packages:
+            assert re.fullmatch(
+                r"[\w-]+==\S+( ; [^\\]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n?", package
+            ), package
+
+
 def test_demo_takes_the_next_port_and_ends_with_its_database(tmp_path):
     project = tmp_path / "project"
     shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(".*", "test-results"))

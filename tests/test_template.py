@@ -31,10 +31,11 @@ BIN = Path(sys.executable).parent
 SAMPLES = [True, False]
 LICENCES = json.loads((ROOT / "cookiecutter.json").read_text())["license"]
 DOWNLOAD = """
+from django.contrib.auth.models import User
 from django.test import Client
 from papers.models import Paper
 client = Client(headers={"host": "localhost"})
-client.login(username="alice", password="a-Secret-1")
+client.force_login(User.objects.get())
 print(client.get(Paper.objects.get().data.url).getvalue())
 """
 ANSWERS = {
@@ -314,6 +315,14 @@ def test_docker_compose_has_its_name_whatever_yaml_makes_of_such_a_word(slug, ba
     run = r"`docker compose run --rm (\w+) python manage\.py createsuperuser`"
     (service,) = re.findall(run, (project / "README.md").read_text())
     assert services[service]["environment"] == services["migrate"]["environment"]
+
+
+def test_docker_compose_lets_no_container_of_ours_do_more_than_it_needs():
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    for service in ["migrate", "web"]:
+        assert services[service]["read_only"] is True
+        assert services[service]["cap_drop"] == ["ALL"]
+        assert services[service]["security_opt"] == ["no-new-privileges:true"]
 
 
 def test_each_has_a_secret_key_of_its_own_and_git_takes_none(bakes, git):

@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.serving import gunicorn
+
 from .files import noise, pdf
 from .steps import download
 
@@ -65,3 +67,25 @@ def test_a_link_is_made_and_selected_without_javascript(alices_page, stranger, a
     expect(page.get_by_label("The link")).to_be_in_viewport()
     stranger.set_content(f'<a href="{link}">Your invoice</a>')
     assert download(stranger, stranger.get_by_role("link")) == ("rent.pdf", pdf())
+
+
+def test_no_log_of_the_site_has_a_link(alices_page, stranger, alice, invoice_of, tmp_path):
+    invoice = invoice_of(alice, b"content", "rent.txt")
+    with gunicorn(tmp_path, "--access-logfile=-", LOG_LEVEL="INFO") as (_, address, log):
+        alices_page.goto(address + invoice.get_absolute_url())
+        alices_page.get_by_text("Link for someone without an account").click()
+        alices_page.get_by_role("button", name="7 days").click()
+        link = alices_page.get_by_label("The link").input_value()
+        token = link.rpartition("/")[2]
+        requests = stranger.request
+        assert requests.get(link).ok
+        assert requests.get(f"{link}.").status == 404  # as a mail program may have it
+        assert requests.post(link).status == 403  # no CSRF token
+        assert requests.get(link, headers={"Referer": link}).ok
+        # What is logged of the last one stands there before another answer.
+        assert requests.get(f"{address}/healthz/").ok
+        logged = log.read_text()
+    assert "WARNING django.request: Not Found: /link/…\n" in logged
+    assert '"GET /link/… HTTP/1.1" 200' in logged
+    assert logged.count("/link/…") >= 5
+    assert token.partition(":")[0] not in logged

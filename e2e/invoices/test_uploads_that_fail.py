@@ -3,6 +3,7 @@
 import os
 import signal
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -101,13 +102,18 @@ def send_slowly(page):
 
 @pytest.fixture
 def arriving(settings):
-    """What the server has put aside of an upload: the sizes of the files."""
+    """What the server, a thread of this process, has put aside of an upload: the sizes of files.
+
+    They have no name: only who has them open finds them.
+    """
+    folder = str(settings.FILE_UPLOAD_TEMP_DIR)
 
     def sizes():
         sizes = []
-        for path in settings.FILE_UPLOAD_TEMP_DIR.iterdir():
-            with suppress(FileNotFoundError):  # gone since it was listed
-                sizes.append(path.stat().st_size)
+        for path in Path("/proc/self/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed since it was listed
+                if str(path.readlink()).startswith(folder):
+                    sizes.append(path.stat().st_size)
         return sorted(sizes)
 
     return sizes
@@ -210,6 +216,7 @@ def test_a_server_that_is_killed_in_the_middle_leaves_nothing(
     other_session.rollback()
     eventually(lambda: session not in sessions())
     assert snapshot() == before
+    assert list(tmp_path.rglob("*.upload")) == []  # What had arrived
 
     with gunicorn(tmp_path) as (_, address, _):
         send(page, batch, address)
