@@ -6,7 +6,7 @@ from django.template.defaultfilters import filesizeformat
 
 from lo_storage.names import suffix_of
 
-from .models import Invoice
+from .models import MAX_WORDS, Invoice
 
 
 class InvoiceFileField(forms.FileField):
@@ -154,3 +154,9 @@ class LinkForm(forms.Form):
 
 class SearchForm(forms.Form):
     q = forms.CharField(label="Search", max_length=200, required=False)
+
+    def clean_q(self):
+        q = self.cleaned_data["q"]
+        if (words := len(q.split())) > MAX_WORDS:
+            raise ValidationError(f"These are {words} words. A search may have up to {MAX_WORDS}.")
+        return q
