@@ -34,6 +34,15 @@ class InvoiceFileField(forms.FileField):
         return super().get_bound_field(form, field_name)
 
 
+class NewFileField(InvoiceFileField):
+    """A file that has to be chosen, also where the row has one."""
+
+    widget = forms.FileInput
+
+    def clean(self, data, initial=None):
+        return super().clean(data)
+
+
 class ManyFilesInput(forms.FileInput):
     allow_multiple_selected = True
 
@@ -134,7 +143,7 @@ class InvoiceForm(forms.ModelForm):
 
 
 class ReplaceForm(forms.ModelForm):
-    data = InvoiceFileField(label="New file", widget=forms.FileInput)
+    data = NewFileField(label="New file")
 
     class Meta:
         model = Invoice
