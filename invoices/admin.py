@@ -9,6 +9,7 @@ from django.utils.html import format_html
 
 from lo_storage.views import db_serve
 
+from .amounts import AmountField
 from .forms import InvoiceFileField
 from .models import MAX_WORDS, Invoice
 
@@ -36,6 +37,7 @@ class InvoiceAdminForm(ModelForm):
     class Meta:
         model = Invoice
         fields = ["owner", "number", "title", "amount", "issued", "data"]
+        field_classes = {"amount": AmountField}
 
 
 @admin.register(Invoice)

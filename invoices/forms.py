@@ -6,6 +6,7 @@ from django.template.defaultfilters import filesizeformat
 
 from lo_storage.names import suffix_of
 
+from .amounts import AmountField
 from .models import MAX_WORDS, Invoice
 
 
@@ -89,11 +90,9 @@ class InvoiceFilesField(InvoiceFileField):
         return super().get_bound_field(form, field_name)
 
 
-# Numbers and dates as HTML has them, whatever the language of the site.
-WIDGETS = {
-    "amount": forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
-    "issued": forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
-}
+# A date as HTML has it, whatever the language of the site.
+WIDGETS = {"issued": forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})}
+FIELDS = {"amount": AmountField}
 
 
 class UploadForm(forms.ModelForm):
@@ -111,6 +110,7 @@ class UploadForm(forms.ModelForm):
         # The required date last: an upload that breaks off between two files lacks it, and fails.
         fields = ["files", "title", "amount", "issued"]
         widgets = WIDGETS
+        field_classes = FIELDS
 
     def save(self):
         """Save all of them. The caller's transaction makes it all or nothing."""
@@ -140,6 +140,7 @@ class InvoiceForm(forms.ModelForm):
         model = Invoice
         fields = ["title", "number", "amount", "issued"]
         widgets = WIDGETS
+        field_classes = FIELDS
 
 
 class ReplaceForm(forms.ModelForm):
