@@ -118,10 +118,12 @@ class Invoice(models.Model):
 
     @property
     def preview(self):
-        """How a page can show the file: "image", "frame" or "" for not at all."""
+        """How a page can show the file: "image", "frame", "text" or "" for not at all."""
         match SHOWN.get(PurePath(self.data.name).suffix.lower()):
-            case "application/pdf" | "text/plain; charset=utf-8":
+            case "application/pdf":
                 return "frame"
+            case "text/plain":
+                return "text"
             case "image/avif" | "image/gif" | "image/jpeg" | "image/png" | "image/webp":
                 return "image"
         return ""

@@ -18,6 +18,7 @@ from . import links
 from .experiment import BrokenOnPurpose, experiment
 from .forms import DeleteForm, InvoiceForm, LinkForm, ReplaceForm, SearchForm, UploadForm
 from .models import Invoice
+from .texts import read_text
 from .uploads import takes_files
 
 PAGE_SIZE = 20
@@ -103,6 +104,8 @@ def invoice_detail(request, pk):
     invoice = get_object_or_404(mine(request), pk=pk)
     form = LinkForm(request.GET)
     context = {"invoice": invoice, "link_form": form}
+    if invoice.data and invoice.preview == "text":
+        context["text"] = read_text(invoice.data)
     if invoice.data and form.is_valid():
         expires = timezone.now() + timedelta(days=form.cleaned_data["days"])
         address = reverse("invoices:linked", args=[links.token_for(invoice, expires)])
