@@ -14,8 +14,9 @@ the transaction. `LargeObjectReference` in `models.py` acts at COMMIT, whatever 
 
 So the database alone would do, and an application with the constraint needs no such module. The two
 together do no harm: a file that a receiver has deleted, the database does not find again, and one
-that another row still names, neither deletes. But receivers know their own table alone: where another
-one names the same files, a history perhaps, leave them out, or the database refuses what they do.
+that another row still names, neither deletes. But receivers know their own table alone: where
+another one names the same files, a history perhaps, leave them out, or the database refuses what
+they do.
 """
 
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
