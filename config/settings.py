@@ -106,6 +106,8 @@ DATABASES["default"] |= {
     "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=0),
     "CONN_HEALTH_CHECKS": True,
 }
+# Of a web server (`config/limits.py`), in PostgreSQL's words: "30s", "500ms"; "0" for none.
+STATEMENT_TIMEOUT = env.str("STATEMENT_TIMEOUT", default="30s")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [

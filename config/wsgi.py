@@ -4,6 +4,7 @@ from contextlib import suppress
 import django
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
+from config.limits import limit_statements
 from config.uploads import largest_request
 
 PIECE = 64 * 1024
@@ -35,4 +36,5 @@ class Handler(WSGIHandler):
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup(set_prefix=False)
+limit_statements()
 application = Handler()

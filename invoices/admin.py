@@ -1,4 +1,4 @@
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminFileWidget
 from django.core.exceptions import PermissionDenied
 from django.forms import ModelForm
@@ -10,8 +10,9 @@ from django.utils.html import format_html
 from config.uploads import TakesFiles
 from lo_storage.views import db_serve
 
+from .amounts import AmountField
 from .forms import InvoiceFileField
-from .models import Invoice
+from .models import MAX_WORDS, Invoice
 
 
 class FileLink(str):
@@ -37,6 +38,7 @@ class InvoiceAdminForm(ModelForm):
     class Meta:
         model = Invoice
         fields = ["owner", "number", "title", "amount", "issued", "data"]
+        field_classes = {"amount": AmountField}
 
 
 @admin.register(Invoice)
@@ -45,12 +47,18 @@ class InvoiceAdmin(TakesFiles, admin.ModelAdmin):
     list_display = ["number", "title", "owner", "amount", "issued", "file"]
     list_filter = ["issued"]
     list_select_related = ["owner"]
-    search_fields = ["number", "title", "original_name", "owner__username"]
+    search_fields = ["search_text", "owner__username"]
     readonly_fields = ["file_size", "checksum", "created_at"]
     fields = [*InvoiceAdminForm.Meta.fields, *readonly_fields]
 
     def get_queryset(self, request):
         return super().get_queryset(request).with_file()
+
+    def get_search_results(self, request, queryset, search_term):
+        if len(search_term.split()) > MAX_WORDS:
+            message = f"Only the first {MAX_WORDS} words were searched for."
+            self.message_user(request, message, messages.WARNING)
+        return queryset.search(search_term, "owner__username"), False
 
     @admin.display(ordering="original_name")
     def file(self, invoice):

@@ -9,7 +9,8 @@ from django.template.defaultfilters import filesizeformat
 
 from lo_storage.names import suffix_of
 
-from .models import Invoice
+from .amounts import AmountField
+from .models import MAX_WORDS, Invoice
 
 
 class InvoiceFileField(forms.FileField):
@@ -35,6 +36,15 @@ class InvoiceFileField(forms.FileField):
         # For static/invoices/invoices.js, which says the same before anything is sent.
         self.widget.attrs["data-max-file-size"] = settings.UPLOAD_MAX_FILE_SIZE
         return super().get_bound_field(form, field_name)
+
+
+class NewFileField(InvoiceFileField):
+    """A file that has to be chosen, also where the row has one."""
+
+    widget = forms.FileInput
+
+    def clean(self, data, initial=None):
+        return super().clean(data)
 
 
 class ManyFilesInput(forms.FileInput):
@@ -83,11 +93,9 @@ class InvoiceFilesField(InvoiceFileField):
         return super().get_bound_field(form, field_name)
 
 
-# Numbers and dates as HTML has them, whatever the language of the site.
-WIDGETS = {
-    "amount": forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
-    "issued": forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
-}
+# A date as HTML has it, whatever the language of the site.
+WIDGETS = {"issued": forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})}
+FIELDS = {"amount": AmountField}
 
 
 class UploadForm(forms.ModelForm):
@@ -107,6 +115,7 @@ class UploadForm(forms.ModelForm):
         # The required date last: an upload that breaks off between two files lacks it, and fails.
         fields = ["files", "title", "amount", "issued"]
         widgets = WIDGETS
+        field_classes = FIELDS
 
     def sent(self):
         """Tell this form with this content from any other, and from itself with other files."""
@@ -155,10 +164,11 @@ class InvoiceForm(forms.ModelForm):
         model = Invoice
         fields = ["title", "number", "amount", "issued"]
         widgets = WIDGETS
+        field_classes = FIELDS
 
 
 class ReplaceForm(forms.ModelForm):
-    data = InvoiceFileField(label="New file", widget=forms.FileInput)
+    data = NewFileField(label="New file")
 
     class Meta:
         model = Invoice
@@ -178,3 +188,9 @@ class LinkForm(forms.Form):
 
 class SearchForm(forms.Form):
     q = forms.CharField(label="Search", max_length=200, required=False)
+
+    def clean_q(self):
+        q = self.cleaned_data["q"]
+        if (words := len(q.split())) > MAX_WORDS:
+            raise ValidationError(f"These are {words} words. A search may have up to {MAX_WORDS}.")
+        return q

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Max, OuterRef, Q, Subquery
+from django.db.models import Func, Max, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Cast, Substr
 from django.urls import reverse
 from django.utils import timezone
@@ -21,6 +21,16 @@ from lo_storage.models import LargeObject
 from lo_storage.names import suffix_of
 from lo_storage.serving.headers import SHOWN
 from lo_storage.storage import DbFileStorage
+
+# Of a search. Each is looked for in each text: who sends a thousand must not stop the others.
+MAX_WORDS = 8
+
+
+class Folded(Func):
+    """A text as `Invoice.search_text` has it, whichever form of Unicode it came in."""
+
+    template = "lower(normalize(%(expressions)s, nfkc))"
+    output_field = models.TextField()
 
 
 class InvoiceQuerySet(models.QuerySet):
@@ -34,14 +44,16 @@ class InvoiceQuerySet(models.QuerySet):
             }
         )
 
-    def search(self, words):
-        """Keep what has each of the words in its number, title or file name."""
-        for word in words.split():
-            self = self.filter(
-                Q(number__icontains=word)
-                | Q(title__icontains=word)
-                | Q(original_name__icontains=word)
-            )
+    def search(self, words, *also):
+        """Keep what has each of the words in its number, title or file name.
+
+        `also` names columns that may have a word instead. More than `MAX_WORDS` are not looked for.
+        """
+        for word in words.split()[:MAX_WORDS]:
+            found = Q(search_text__contains=Folded(Value(word)))
+            for column in also:
+                found |= Q((f"{column}__icontains", word))
+            self = self.filter(found)
         return self
 
     def next_number(self, owner, year):
@@ -74,6 +86,8 @@ class Invoice(models.Model):
     created_at = models.DateTimeField("uploaded", auto_now_add=True)
     # Which form with which content it came by, so that one that is sent twice is saved once.
     sent = models.UUIDField(null=True, editable=False, db_index=True)
+    # Number, title and file name, folded: the database keeps it, by a trigger of migration 0003.
+    search_text = models.TextField(default="", editable=False)
 
     objects = InvoiceQuerySet.as_manager()
 
@@ -106,10 +120,12 @@ class Invoice(models.Model):
 
     @property
     def preview(self):
-        """How a page can show the file: "image", "frame" or "" for not at all."""
+        """How a page can show the file: "image", "frame", "text" or "" for not at all."""
         match SHOWN.get(PurePath(self.data.name).suffix.lower()):
-            case "application/pdf" | "text/plain; charset=utf-8":
+            case "application/pdf":
                 return "frame"
+            case "text/plain":
+                return "text"
             case "image/avif" | "image/gif" | "image/jpeg" | "image/png" | "image/webp":
                 return "image"
         return ""

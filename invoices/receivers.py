@@ -8,10 +8,15 @@ the transaction. `LargeObjectReference` in `models.py` acts at COMMIT, whatever 
     QuerySet.delete(), deleting the owner           yes          yes
     QuerySet.update(), bulk_update(), raw SQL       no           yes
     a row may only name a file that exists          no           yes
-    a query more for each row                       yes          no
+    of two rows that name one file, both
+    deleted at the same moment                      no           yes
+    two queries more for each row                   yes          no
 
 So the database alone would do, and an application with the constraint needs no such module. The two
-together do no harm: a file that a receiver has deleted, the database does not find again.
+together do no harm: a file that a receiver has deleted, the database does not find again, and one
+that another row still names, neither deletes. But receivers know their own table alone: where
+another one names the same files, a history perhaps, leave them out, or the database refuses what
+they do.
 """
 
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
@@ -28,15 +33,20 @@ def remember_file(sender, instance, using, **kwargs):
 
 
 @receiver(post_save, sender=Invoice)
-def invoice_saved(sender, instance, update_fields, **kwargs):
+def invoice_saved(sender, instance, using, update_fields, **kwargs):
     if update_fields is not None and "data" not in update_fields:
         return
-    # Safe inside the transaction: if it is rolled back, the file was never deleted.
-    if instance.file_in_row and instance.file_in_row != instance.data.name:
-        Invoice.data.field.storage.delete(instance.file_in_row)
+    if instance.file_in_row != instance.data.name:
+        delete_file(instance.file_in_row, using)
 
 
 @receiver(post_delete, sender=Invoice)
-def invoice_deleted(sender, instance, **kwargs):
-    if instance.file_in_row:
-        Invoice.data.field.storage.delete(instance.file_in_row)
+def invoice_deleted(sender, instance, using, **kwargs):
+    delete_file(instance.file_in_row, using)
+
+
+def delete_file(name, using):
+    """Delete a file that a row let go of, unless another row, a copy perhaps, still names it."""
+    if name and not Invoice._base_manager.using(using).filter(data=name).exists():
+        # Safe inside the transaction: if it is rolled back, the file was never deleted.
+        Invoice.data.field.storage.delete(name)

@@ -20,6 +20,7 @@ from . import links
 from .experiment import BrokenOnPurpose, experiment
 from .forms import DeleteForm, InvoiceForm, LinkForm, ReplaceForm, SearchForm, UploadForm
 from .models import Invoice
+from .texts import read_text
 
 PAGE_SIZE = 20
 
@@ -34,6 +35,14 @@ def posted(request):
 def mine(request):
     """The invoices that this user may see. Each view begins here, so nobody else's can be named."""
     return Invoice.objects.filter(owner=request.user).with_file()
+
+
+def lock(request, pk):
+    """Return my invoice, as it is now, and let nobody else change it until COMMIT.
+
+    What was deleted in the meantime is not found. (`save()` would insert the row again.)
+    """
+    return get_object_or_404(request.user.invoices.select_for_update(), pk=pk)
 
 
 @contextmanager
@@ -100,6 +109,8 @@ def invoice_detail(request, pk):
     invoice = get_object_or_404(mine(request), pk=pk)
     form = LinkForm(request.GET)
     context = {"invoice": invoice, "link_form": form}
+    if invoice.data and invoice.preview == "text":
+        context["text"] = read_text(invoice.data)
     if invoice.data and form.is_valid():
         expires = timezone.now() + timedelta(days=form.cleaned_data["days"])
         address = reverse("invoices:linked", args=[links.token_for(invoice, expires)])
@@ -113,9 +124,12 @@ def invoice_edit(request, pk):
     form = InvoiceForm(*posted(request), instance=invoice)
     if form.is_valid():
         with told_in(form), transaction.atomic():
+            before = lock(request, pk)
             form.save()
         if form.is_valid():
-            messages.success(request, "The changes were saved.")
+            changed = any(getattr(before, name) != form.cleaned_data[name] for name in form.fields)
+            done = "The changes were saved." if changed else "Nothing was changed."
+            messages.success(request, done)
             return redirect(invoice)
     return render(request, "invoices/edit.html", {"form": form, "invoice": invoice})
 
@@ -124,12 +138,14 @@ def invoice_edit(request, pk):
 @takes_files
 def invoice_replace(request, pk):
     invoice = get_object_or_404(mine(request), pk=pk)
+    done = "replaced" if invoice.data else "added"
     form = ReplaceForm(*posted(request), instance=invoice)
     if form.is_valid():
         with told_in(form), transaction.atomic(), experiment(request):
+            lock(request, pk)
             form.save()  # The receiver deletes the old file, in the same transaction.
         if form.is_valid():
-            messages.success(request, "The file was replaced.")
+            messages.success(request, f"The file was {done}.")
             return redirect(invoice)
         invoice.refresh_from_db()
     return render(request, "invoices/replace.html", {"form": form, "invoice": invoice})
@@ -141,9 +157,10 @@ def invoice_delete(request, pk):
     form = DeleteForm(*posted(request))
     if form.is_valid():
         with told_in(form), transaction.atomic(), experiment(request):
-            mine(request).filter(pk=pk).delete()  # The receiver deletes the file, too.
+            lock(request, pk).delete()  # The receiver deletes the file, too.
         if form.is_valid():
-            messages.success(request, f"Invoice {invoice.number} and its file were deleted.")
+            deleted = "and its file were deleted" if invoice.data else "was deleted"
+            messages.success(request, f"Invoice {invoice.number} {deleted}.")
             return redirect("invoices:list")
     return render(request, "invoices/delete.html", {"form": form, "invoice": invoice})
 

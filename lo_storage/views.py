@@ -31,6 +31,7 @@ def db_serve(
     as_attachment: bool | None = None,
     download_name: str | None = None,
     cache_control: str = CACHE_CONTROL,
+    charset: str | None = None,
 ) -> HttpResponseBase:
     """Answer a GET or HEAD with a file. Whether the user may have it is the caller's question.
 
@@ -39,7 +40,7 @@ def db_serve(
     - `request`: the request.
     - `filename`: a stored name.
     - `storage`: where it is stored.
-    - `as_attachment`, `download_name`, `cache_control`: as in
+    - `as_attachment`, `download_name`, `cache_control`, `charset`: as in
       `lo_storage.serving.headers.describe`.
 
     Answers conditions (RFC 9110, section 13) and byte ranges (section 14), and streams under WSGI
@@ -61,7 +62,7 @@ def db_serve(
     try:
         for attempts_left in (2, 1, 0):
             alias, entry = storage.locate(filename, SMALL_SIZE if needs_content else 0)
-            file_headers = describe(entry, as_attachment, download_name, cache_control)
+            file_headers = describe(entry, as_attachment, download_name, cache_control, charset)
             status, headers, segments = answer(request.method, request.headers, entry, file_headers)
             try:
                 body = stream(alias, entry, segments)

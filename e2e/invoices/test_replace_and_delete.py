@@ -52,9 +52,11 @@ def test_new_details_keep_the_file(alices_page, invoice, snapshot):
     page.goto(invoice.get_absolute_url())
     page.get_by_role("link", name="Edit details").click()
     page.get_by_label("Title").fill("Rent, corrected")
+    page.get_by_label("Amount in EUR").fill("1.234,50")
     page.get_by_role("button", name="Save changes").click()
     expect(page.get_by_role("status")).to_have_text("The changes were saved.")
     expect(page.get_by_role("heading", name="Rent, corrected")).to_be_visible()
+    expect(page.get_by_text("€1,234.50")).to_be_visible()
     assert download(page, page.get_by_role("link", name="Download")) == ("old.txt", b"the old file")
     assert snapshot().objects == before.objects
 

@@ -122,17 +122,43 @@ def test_images_and_documents_are_shown_on_the_page(alices_page, alice, invoice_
     page = alices_page
     image = invoice_of(alice, png(40, 30), "scan.png")
     document = invoice_of(alice, pdf(), "rent.pdf")
-    text = invoice_of(alice, "30 € für März".encode(), "notes.txt")
     page.goto(image.get_absolute_url())
     shown = page.get_by_role("img", name="scan.png")
     expect(shown).to_be_visible()
     expect(shown).to_have_js_property("naturalWidth", 40)
-    page.goto(text.get_absolute_url())
-    expect(page.frame_locator("iframe").get_by_text("30 € für März")).to_be_visible()
     with page.expect_response(lambda response: response.url.endswith(".pdf")) as event:
         page.goto(document.get_absolute_url())
     assert event.value.status == 200
     assert event.value.headers["content-type"] == "application/pdf"
+
+
+@pytest.mark.parametrize(
+    ("codec", "encoding"),
+    [
+        ("utf-8", "UTF-8"),
+        ("utf-8-sig", "UTF-8"),
+        ("utf-16", "UTF-16"),
+        ("cp1252", "Windows-1252"),
+    ],
+)
+def test_a_text_is_shown_whichever_its_encoding(codec, encoding, alices_page, alice, invoice_of):
+    page = alices_page
+    text = "\n  Miete für März:\n    30 € – „bezahlt“, <b>danke</b>"
+    invoice = invoice_of(alice, text.encode(codec), "notes.txt")
+    page.goto(invoice.get_absolute_url())
+    assert page.get_by_role("region", name="notes.txt").inner_text() == text
+    expect(page.get_by_text(f"Read as {encoding}.")).to_be_visible()
+    name, content = download(page, page.get_by_role("link", name="Download"))
+    assert (name, content) == ("notes.txt", text.encode(codec))
+
+
+def test_a_text_in_no_known_encoding_says_so(alices_page, alice, invoice_of):
+    page = alices_page
+    page.goto(invoice_of(alice, "Miete".encode("utf-16-le"), "notes.txt").get_absolute_url())
+    expect(page.get_by_text("This is no text in UTF-8, in Windows-1252")).to_be_visible()
+    with page.expect_download() as event:
+        page.get_by_role("link", name="Download").click()
+    assert event.value.suggested_filename == "notes.txt"
 
 
 def test_an_image_and_a_sound_are_shown_by_their_address(alices_page, alice, invoice_of):

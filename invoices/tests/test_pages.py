@@ -80,7 +80,8 @@ class TestDetail:
             ("a.jpg", "image"),
             ("a.svg", ""),
             ("a.pdf", "frame"),
-            ("a.txt", "frame"),
+            ("a.txt", "text"),
+            ("a.LOG", "text"),
             ("a.html", ""),
             ("a.csv", ""),
             ("a.pdf.gz", ""),
@@ -96,7 +97,8 @@ class TestDetail:
         assert client.get(f"/{invoice.pk}/").status_code == 200
         # What the page embeds is what the file's own answer allows to be shown.
         answer = client.get(invoice.data.url)
-        assert answer.headers["Content-Disposition"].startswith("inline") == bool(preview)
+        embedded = preview in {"image", "frame"}
+        assert answer.headers["Content-Disposition"].startswith("inline") == embedded
         assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
 
     def test_of_an_invoice_without_a_file_offers_to_add_one(self, alice, invoice_of, signed_in):

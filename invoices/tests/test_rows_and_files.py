@@ -157,6 +157,56 @@ class TestReceivers:
             assert not exists(invoice.data.name)
 
 
+def delete(row):
+    row.delete()
+
+
+def clear(row):
+    row.data = None
+    row.save()
+
+
+def replace(row):
+    row.data = new_file()
+    row.save()
+
+
+class TestTwoRowsOfOneFile:
+    """A row is easily copied: with `pk = None` by a program, by an admin's "save as new"."""
+
+    @pytest.fixture
+    def copy(self, invoice):
+        copy = Invoice.objects.get()
+        copy.pk, copy.number = None, "copy"
+        copy.save()
+        assert copy.data.name == invoice.data.name
+        return copy
+
+    @pytest.mark.parametrize("let_go", [delete, clear, replace])
+    def test_one_lets_go_and_the_other_keeps_it(self, let_go, invoice, copy):
+        let_go(copy)
+        assert content_of(Invoice.objects.get(pk=invoice.pk)) == b"old"
+
+    @pytest.mark.parametrize("let_go", [delete, clear, replace])
+    def test_the_last_one_that_lets_go_deletes_it(self, let_go, invoice, copy):
+        let_go(copy)
+        with transaction.atomic():
+            let_go(Invoice.objects.get(pk=invoice.pk))
+            assert not exists(invoice.data.name)
+
+    @pytest.mark.parametrize("let_go", [delete, clear, replace])
+    def test_both_let_go_in_one_transaction(self, let_go, invoice, copy):
+        with transaction.atomic():
+            for row in [invoice, copy]:
+                let_go(Invoice.objects.get(pk=row.pk))
+            assert not exists(invoice.data.name)
+
+    def test_one_query_deletes_both(self, invoice, copy):
+        before = large_objects()
+        Invoice.objects.all().delete()
+        assert large_objects() == before - 1
+
+
 class TestRollback:
     def test_of_a_new_invoice_leaves_no_file(self, alice, invoice_of):
         before = large_objects()

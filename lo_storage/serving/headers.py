@@ -1,7 +1,8 @@
 """The headers that describe a file.
 
 Whatever was uploaded is taken for hostile. Its content type comes from the stored name, and never
-from the content. Types that cannot run are shown in the browser; all others are saved to disk.
+from the content. Types that cannot run are shown in the browser; all others are saved to disk, and
+so is a text whose encoding nobody tells.
 """
 
 import re
@@ -19,7 +20,7 @@ __all__ = ["CACHE_CONTROL", "SHOWN", "describe"]
 # that "a.pdf.gz" is no PDF with a Content-Encoding. `mimetypes` would read the machine's tables.
 #: The types that are shown in the browser, by the last suffix: ".pdf" is "application/pdf".
 SHOWN = {
-    **dict.fromkeys([".txt", ".text", ".log"], "text/plain; charset=utf-8"),
+    **dict.fromkeys([".txt", ".text", ".log"], "text/plain"),
     ".pdf": "application/pdf",
     ".apng": "image/apng",
     ".avif": "image/avif",
@@ -69,6 +70,7 @@ def describe(
     as_attachment: bool | None = None,
     download_name: str | None = None,
     cache_control: str = CACHE_CONTROL,
+    charset: str | None = None,
 ) -> dict[str, str]:
     """Return the headers that describe a file, whatever part of it is sent.
 
@@ -76,11 +78,19 @@ def describe(
 
     - `entry`: the file.
     - `as_attachment`: whether the browser is told to save it (None: only what is not in `SHOWN`).
-      What is not in `SHOWN` is always saved.
+      What is not in `SHOWN` is always saved, and a text without `charset`.
     - `download_name`: the name that it is saved under (None: the original name).
     - `cache_control`: who may keep it, and for how long.
+    - `charset`: the encoding of a text, where you know it: "utf-8" (None: none is claimed).
     """
     shown = SHOWN.get("." + entry.name.rpartition(".")[2].lower())
+    content_type = shown or "application/octet-stream"
+    if shown == "text/plain":
+        # Browsers take what has no charset for Windows-1252, and so UTF-8 could not be read.
+        if charset is None:
+            shown = None
+        else:
+            content_type = f"{content_type}; charset={charset}"
     policy = POLICY
     if shown == "application/pdf":
         policy = PDF_POLICY
@@ -93,7 +103,7 @@ def describe(
     # The database's clock may be ahead of this one: RFC 9110, section 8.8.2.1.
     modified = min(entry.modified_at, datetime.now(UTC)).astimezone(UTC)
     return {
-        "Content-Type": shown or "application/octet-stream",
+        "Content-Type": content_type,
         "Content-Disposition": _disposition(
             "attachment" if as_attachment or shown is None else "inline",
             download_name or entry.original_name or entry.name,

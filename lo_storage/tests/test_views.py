@@ -55,8 +55,8 @@ def test_the_whole_file(serve):
     response = serve()
     assert (response.status_code, body(response)) == (200, CONTENT)
     assert dict(response.headers) == {
-        "Content-Type": "text/plain; charset=utf-8",
-        "Content-Disposition": 'inline; filename="march.txt"',
+        "Content-Type": "text/plain",
+        "Content-Disposition": 'attachment; filename="march.txt"',
         "Content-Length": "10",
         "Repr-Digest": f"sha-256=:{b64encode(hashlib.sha256(CONTENT).digest()).decode()}:",
         "Accept-Ranges": "bytes",
@@ -67,6 +67,12 @@ def test_the_whole_file(serve):
         "Cross-Origin-Resource-Policy": "same-origin",
         "Content-Security-Policy": "default-src 'none'; frame-ancestors 'self'; sandbox",
     }
+
+
+def test_a_text_in_an_encoding_that_is_known(serve):
+    response = serve(charset="utf-16")
+    assert response["Content-Type"] == "text/plain; charset=utf-16"
+    assert response["Content-Disposition"] == 'inline; filename="march.txt"'
 
 
 def test_head_has_the_headers_of_get_and_no_body(serve):
@@ -225,7 +231,7 @@ def test_several_ranges(save, serve):
     response = serve(headers={"Range": "bytes=-1,0-1,5-6"}, filename=name)
     boundary = response["Content-Type"].removeprefix("multipart/byteranges; boundary=")
     expected = "".join(
-        f"\r\n--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"\r\n--{boundary}\r\nContent-Type: text/plain\r\n"
         f"Content-Range: bytes {span}/1000\r\n\r\n{part}"
         for span, part in [("999-999", "9"), ("0-1", "01"), ("5-6", "56")]
     )
@@ -256,7 +262,8 @@ def test_what_is_new_in_db_serve_is_keyword_only():
     assert kinds == {
         **dict.fromkeys(["request", "filename"], Parameter.POSITIONAL_OR_KEYWORD),
         **dict.fromkeys(
-            ["storage", "as_attachment", "download_name", "cache_control"], Parameter.KEYWORD_ONLY
+            ["storage", "as_attachment", "download_name", "cache_control", "charset"],
+            Parameter.KEYWORD_ONLY,
         ),
     }
 

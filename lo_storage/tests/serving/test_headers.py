@@ -55,7 +55,6 @@ def test_no_digest_where_the_checksum_is_not_known():
         (".png", "image/png"),
         (".jpeg", "image/jpeg"),
         (".tiff", "image/tiff"),
-        (".txt", "text/plain; charset=utf-8"),
         (".mp3", "audio/mpeg"),
         (".mp4", "video/mp4"),
     ],
@@ -67,6 +66,26 @@ def test_what_cannot_run_is_shown_in_the_browser(suffixes, content_type):
     headers = describe(an_entry(f"16418{suffixes}"), as_attachment=True)
     assert headers["Content-Type"] == content_type
     assert headers["Content-Disposition"] == f'attachment; filename="16418{suffixes}"'
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".text", ".log", ".TXT"])
+def test_a_text_is_shown_in_the_encoding_that_the_caller_knows(suffix):
+    entry = an_entry(f"16418{suffix}")
+    for as_attachment in (None, True, False):
+        headers = describe(entry, as_attachment)
+        assert headers["Content-Type"] == "text/plain"
+        assert headers["Content-Disposition"] == f'attachment; filename="16418{suffix}"'
+    headers = describe(entry, charset="windows-1252")
+    assert headers["Content-Type"] == "text/plain; charset=windows-1252"
+    assert headers["Content-Disposition"] == f'inline; filename="16418{suffix}"'
+    headers = describe(entry, as_attachment=True, charset="utf-8")
+    assert headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert headers["Content-Disposition"] == f'attachment; filename="16418{suffix}"'
+
+
+def test_what_is_no_text_has_no_encoding():
+    for name in ["16418.pdf", "16418.csv"]:
+        assert describe(an_entry(name), charset="utf-8") == describe(an_entry(name))
 
 
 def test_a_browser_may_load_the_film_or_sound_itself_and_nothing_else_and_run_no_script():
@@ -114,7 +133,7 @@ def test_no_type_that_is_shown_can_run():
     assert kinds == {"application", "audio", "image", "text", "video"}
     assert {t for t in SHOWN.values() if t.startswith(("application/", "text/"))} == {
         "application/pdf",
-        "text/plain; charset=utf-8",
+        "text/plain",
     }
     assert not {t for t in SHOWN.values() if "xml" in t or "svg" in t or "html" in t}
 

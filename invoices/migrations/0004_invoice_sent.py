@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("invoices", "0002_invoice_data_reference")]
+    dependencies = [("invoices", "0003_invoice_search_text")]
 
     operations = [
         migrations.AddField(
