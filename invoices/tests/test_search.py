@@ -154,7 +154,7 @@ class TestCost:
 
     def test_without_pg_trgm_is_told_and_is_low_enough(self, many, alice, capsys):
         """As where the package is not installed, or the role may not create an extension."""
-        migration = importlib.import_module("invoices.migrations.0004_search_text_index")
+        migration = importlib.import_module("invoices.migrations.0005_search_text_index")
         migration.drop_index(apps, connection.schema_editor())
         database = connection.ops.quote_name(connection.settings_dict["NAME"])
         many.execute(
