@@ -44,7 +44,7 @@ def test_the_order_of_the_tab_key_is_that_of_the_page(alices_page, alice, invoic
     invoice_of(alice, title="Rent", name="rent.pdf")
     page.goto("/")
     brand = page.get_by_role("banner").get_by_role("link").first.inner_text()
-    top = ["Skip to the content", brand, "All invoices", "Upload", "Sign out"]
+    top = ["Skip to the content", brand, "All invoices", "Upload", "Password", "Sign out"]
     order = [
         *top,
         "Upload invoices",
