@@ -61,10 +61,15 @@ LIBRARY_LINES = [
     ("tests/test_bin.py", r"\n\n\ndef test_clients_installs.*?(?=\n\n\n|\n\Z)", ""),
     ("docs/how-it-works.md", ", or, where a server has to crash, in `tests/`", ""),
     (".gitignore", r"^/\.(bench|docs)/\n", ""),
-    *((path, r"\btemplate(, | \| | )packages\1(?=all-tests)", "") for path in CI_FILES),
+    *((path, r"\btemplate(, | \| | )packages\1browsers\1(?=all-tests)", "") for path in CI_FILES),
     (".ci/run", r"^template\(\).*?^}\n\n", ""),
     (".ci/run", r"^# The library beside the newest[^\n]*\npackages\(\).*?^}\n\n", ""),
-    ("pyproject.toml", r'^  "--ignore=tests/test_packages[^\n]*\n', ""),
+    (".ci/run", r"^# The pages in other engines[^\n]*\nbrowsers\(\).*?^}\n\n", ""),
+    ("pyproject.toml", r"^  # Each a leg of \.ci/run[^\n]*\n", ""),
+    *(
+        ("pyproject.toml", rf'^  "--ignore=tests/test_{name}\.py",\n', "")
+        for name in ["browsers", "packages"]
+    ),
     (".ci/run", r"^    # Which a project that is made from this repository.*?^    done\n", ""),
     (".ci/run", r'^    echo "== bin/pictures.*?failed, bin/pictures"\n', ""),
     (".ci/run", r'^    # With older ones than are supported[^\n]*\n    COPY_IN="[^"]*" ', "    "),

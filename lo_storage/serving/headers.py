@@ -49,17 +49,19 @@ SHOWN = {
 #: "private, no-cache": a cache may keep a file for one user, and asks each time if it still holds.
 CACHE_CONTROL = "private, no-cache"
 
-# No script runs and nothing else is loaded, even where a browser takes the content for a page.
-POLICY = "default-src 'none'; frame-ancestors 'self'; sandbox"
-# A browser puts audio and video into a page of its own, which loads the file again. That page is of
-# this site, and has no script either.
-MEDIA_POLICY = f"{POLICY} allow-same-origin; media-src 'self'"
-# WebKit shows PDFs by a page of its own, which a sandbox leaves blank, and which has its styles
-# inline. A PDF is never taken for a page of this site: nosniff, and the type of its suffix.
-PDF_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self';"
-    " base-uri 'none'; form-action 'none'"
+# No script runs and nothing else is loaded, even where a browser takes the content for a page. The
+# styles are those of the pages that Firefox and WebKit make around images, media and PDFs.
+_RULES = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'self'"
 )
+POLICY = f"{_RULES}; sandbox"
+# A browser's page around audio and video is of this site, and loads the file again. WebKit's
+# buttons in it are a script of its own, which a sandbox stops. `default-src` stops all others.
+MEDIA_POLICY = f"{_RULES}; media-src 'self'; sandbox allow-same-origin allow-scripts"
+# WebKit's page around a PDF is blank in any sandbox. A PDF is never taken for a page of this site:
+# nosniff, and the type of its suffix.
+PDF_POLICY = _RULES
 
 # Control characters, what RFC 6266, appendix D, advises against, and what separates a path.
 _NOT_PLAIN = re.compile(r'[^ -~]|["%/\\]')

@@ -65,7 +65,10 @@ def test_the_whole_file(serve):
         "Cache-Control": "private, no-cache",
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-origin",
-        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'self'; sandbox",
+        "Content-Security-Policy": (
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none';"
+            " frame-ancestors 'self'; sandbox"
+        ),
     }
 
 

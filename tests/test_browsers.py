@@ -1,0 +1,225 @@
+"""The pages in Firefox and WebKit: what is shown, what is stored, and what does not run.
+
+All other journeys are walked in Chromium, in `e2e/`.
+"""
+
+from io import BytesIO
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from django.core.signals import request_started
+from django.test import Client
+from PIL import Image
+
+from e2e.invoices.files import pdf, png
+from e2e.invoices.steps import eventually
+from e2e.invoices.test_hostile_files import HTML, HTML_AND_PDF, SVG, XHTML
+from invoices.models import Invoice
+
+from .browsers import ENGINES
+
+GREEN, BLUE = (0, 255, 0), (40, 90, 160)
+
+
+# A hundred frames of silence, of 1152 samples each: MPEG-1, layer III, 128 kbit/s, 44.1 kHz.
+MP3 = (b"\xff\xfb\x90\x64" + bytes(413)) * 100
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request, tmp_path_factory):
+    with ENGINES[request.param](tmp_path_factory.mktemp(request.param)) as engine:
+        yield engine
+
+
+@pytest.fixture
+def alice(transactional_db):
+    return User.objects.create_user("alice", password="a long one")
+
+
+@pytest.fixture
+def goto(engine, live_server):
+    """Open an address, and wait until the browser has loaded all of it."""
+
+    def goto(address):
+        blank = f"{live_server.url}/healthz/"
+        for each in (blank, address):  # so that a look shows nothing of another page
+            engine.open(each)
+            eventually(lambda each=each: engine.loaded() == each)
+
+    return goto
+
+
+@pytest.fixture
+def alices(engine, goto, live_server, alice):
+    """The browser, in which Alice is signed in."""
+    client = Client()
+    client.force_login(alice)
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+    goto(f"{live_server.url}/accounts/login/")
+    engine.remember(cookie.key, cookie.value)
+    yield engine
+    engine.forget()
+
+
+@pytest.fixture
+def invoice_of(alice, live_server):
+    """Save an invoice of Alice's with a file; return the addresses of the file and of its page."""
+
+    def save(name, content):
+        number = Invoice.objects.next_number(alice, 2026)
+        invoice = Invoice.objects.create(
+            owner=alice,
+            title="Rent",
+            issued="2026-03-02",
+            number=number,
+            data=ContentFile(content, name=name),
+        )
+        return live_server.url + invoice.data.url, live_server.url + invoice.get_absolute_url()
+
+    return save
+
+
+@pytest.fixture
+def requests():
+    """The paths that the server is asked for."""
+    paths = []
+
+    def note(environ, **kwargs):
+        paths.append(environ["PATH_INFO"])
+
+    request_started.connect(note)
+    yield paths
+    request_started.disconnect(note)
+
+
+@pytest.fixture
+def hostile(live_server):
+    """Make content that asks for an address if it runs."""
+    return lambda text: text.replace("ADDRESS", f"{live_server.url}/it-ran").encode()
+
+
+def look(engine):
+    """What the browser shows now."""
+    return Image.open(BytesIO(engine.screenshot())).convert("RGB")
+
+
+def share(engine, colour):
+    """How much of it has a colour."""
+    image = look(engine).resize((80, 60))
+    points = [image.getpixel((x, y)) for x in range(80) for y in range(60)]
+    near = [all(abs(a - b) < 60 for a, b in zip(point, colour, strict=True)) for point in points]
+    return sum(near) / len(points)
+
+
+def test_a_person_signs_in_and_out(engine, goto, live_server, alice):
+    goto(f"{live_server.url}/accounts/login/")
+    engine.type("[name=username]", "alice")
+    engine.type("[name=password]", "a long one")
+    engine.click("main form button")
+    eventually(lambda: engine.loaded() == f"{live_server.url}/")
+    engine.click("header form button")
+    eventually(lambda: engine.loaded() == f"{live_server.url}/accounts/login/")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "colour"),
+    [
+        ("scan.pdf", pdf(colour=(0, 1, 0)), GREEN),
+        ("polyglot.pdf", HTML_AND_PDF.encode(), GREEN),
+        ("scan.png", png(400, 300), BLUE),
+    ],
+)
+def test_a_file_is_shown_by_its_address_and_on_the_invoice_s_page(
+    name, content, colour, alices, goto, invoice_of
+):
+    for address in invoice_of(name, content):
+        goto(address)
+        eventually(lambda: share(alices, colour) > 0.1)
+
+
+def test_a_large_image_is_fitted_into_the_window(alices, goto, invoice_of):
+    goto(invoice_of("scan.png", png(4000, 3000))[0])
+    # Firefox and WebKit do this by a style of their own.
+    eventually(lambda: alices.run("return document.images[0].clientHeight <= innerHeight"))
+
+
+def test_a_text_is_shown(alices, goto, invoice_of):
+    goto(invoice_of("notes.txt", HTML.encode())[0])
+    assert alices.run("return document.body.innerText").strip() == HTML
+
+
+def test_a_file_is_uploaded_and_comes_back(alices, goto, live_server, tmp_path):
+    content = pdf("March rent", colour=(0, 1, 0))
+    path = tmp_path / "March rent.pdf"
+    path.write_bytes(content)
+    goto(f"{live_server.url}/upload/")
+    alices.type("input[type=file]", str(path))
+    alices.click("main form .actions button")
+    heading = "return document.querySelector('h1')?.innerText"
+    eventually(lambda: alices.run(heading) == "March rent")
+    with Invoice.objects.get().data as file:
+        assert file.read() == content
+    eventually(lambda: share(alices, GREEN) > 0.1)
+    alices.click("a[href$='?download']")
+    saved = alices.downloads / "March rent.pdf"
+    eventually(lambda: saved.exists() and saved.read_bytes() == content)
+
+
+def test_a_sound_is_loaded(alices, goto, invoice_of):
+    goto(invoice_of("note.mp3", MP3)[0])
+    duration = "return document.querySelector('audio, video')?.duration"
+    assert eventually(lambda: alices.run(duration)) == pytest.approx(2.6, abs=0.1)
+
+
+SAVED = {
+    "page.html": HTML,
+    "page.xhtml": XHTML,
+    "page.xml": XHTML,
+    "drawing.svg": SVG,
+    "none": HTML,
+}
+
+
+@pytest.mark.parametrize("name", SAVED)
+def test_what_can_run_is_saved_to_disk(name, alices, goto, invoice_of, hostile, requests):
+    content = hostile(SAVED[name])
+    address, page = invoice_of(name, content)
+    goto(page)
+    alices.open(address)
+    saved = alices.downloads / name
+    eventually(lambda: saved.exists() and saved.read_bytes() == content)
+    assert "/it-ran" not in requests
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("notes.txt", HTML),
+        ("scan.png", HTML),
+        ("drawing.png", SVG),
+        ("page.pdf", HTML),
+        ("polyglot.pdf", HTML_AND_PDF),
+        ("film.mp4", SVG),
+        ("film.webm", HTML),
+        ("sound.mp3", XHTML),
+    ],
+)
+def test_what_pretends_to_be_harmless_stays_harmless(
+    name, text, alices, goto, invoice_of, hostile, requests
+):
+    for address in reversed(invoice_of(name, hostile(text))):
+        goto(address)
+    if name.endswith(".pdf"):  # An error, or a page.
+        eventually(lambda: len(look(alices).getcolors(2**24)) > 1)
+    assert "/it-ran" not in requests
+
+
+def test_each_of_them_runs_where_it_is_let(engine, goto, hostile, requests, tmp_path):
+    for name, text in {"page.html": HTML, "page.xhtml": XHTML, "drawing.svg": SVG}.items():
+        requests.clear()
+        path = tmp_path / name
+        path.write_bytes(hostile(text))
+        goto(path.as_uri())
+        eventually(lambda: "/it-ran" in requests)
