@@ -26,7 +26,7 @@ def database():
 
 
 @contextmanager
-def gunicorn(folder, *arguments, application="config.wsgi"):
+def gunicorn(folder, *arguments, application="config.wsgi", **given):
     """A server in a process group of its own, on the test's database.
 
     Yields the group, the address, and the path of what it logs.
@@ -38,8 +38,9 @@ def gunicorn(folder, *arguments, application="config.wsgi"):
         "ALLOWED_HOSTS": "localhost",
         "DEMO": "1",  # and so plain HTTP
         "TMPDIR": str(folder),  # who is killed cannot tidy up
+        **given,
     }
-    command = ["-m", "gunicorn", application, "--bind=127.0.0.1:0", "--threads=4", *arguments]
+    command = ["-m", "gunicorn", application, "--threads=4", *arguments, "--bind=127.0.0.1:0"]
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
