@@ -21,7 +21,7 @@ LICENCES = Path(__file__).parent / "licences"
 LEFT_OUT = {
     *("CHANGELOG.md", "LICENSE", "CONTRIBUTING.md", "benchmarks", "bin/bench", "bin/clients"),
     *("bin/docs", "bin/pictures"),
-    *("cookiecutter.json", "hooks", ".ci/bake"),
+    *("cookiecutter.json", "hooks", ".ci/bake", ".ci/containers", ".ci/postgres-entrypoint"),
     *(f"requirements/{name}.txt" for name in ["bench", "docs", "library"]),
 }
 # The rest of these folders is about the library alone.
@@ -60,10 +60,15 @@ LIBRARY_LINES = [
     ("tests/test_bin.py", r"\n\n\ndef test_clients_installs.*?(?=\n\n\n|\n\Z)", ""),
     ("docs/how-it-works.md", ", or, where a server has to crash, in `tests/`", ""),
     (".gitignore", r"^/\.(bench|docs)/\n", ""),
-    *((path, r"\btemplate(, | \| | )packages\1(?=all-tests)", "") for path in CI_FILES),
+    *((path, r"\btemplate(, | \| | )packages\1containers\1(?=all-tests)", "") for path in CI_FILES),
     (".ci/run", r"^template\(\).*?^}\n\n", ""),
     (".ci/run", r"^# The library beside the newest[^\n]*\npackages\(\).*?^}\n\n", ""),
-    ("pyproject.toml", r'^  "--ignore=tests/test_packages[^\n]*\n', ""),
+    (".ci/run", r"^# docker-compose.yml as it is[^\n]*\ncontainers\(\).*?^}\n\n", ""),
+    (".ci/run", r", other packages,\n# and the containers\. What cannot[^\n]*\n", ".\n"),
+    (".ci/run", r"^not_run=\n", ""),
+    (".ci/run", r'^\[ -z "\$not_run"[^\n]*\n', ""),
+    (".gitlab-ci.yml", r"^  allow_failure:\n[^\n]*\n", ""),
+    ("pyproject.toml", r'^  "--ignore=tests/test_packages.*?test_containers[^\n]*\n', ""),
     (".ci/run", r"^    # Which a project that is made from this repository.*?^    done\n", ""),
     (".ci/run", r'^    echo "== bin/pictures.*?failed, bin/pictures"\n', ""),
     (".ci/run", r'^    # With older ones than are supported[^\n]*\n    COPY_IN="[^"]*" ', "    "),
@@ -274,6 +279,7 @@ def leave_out_the_sample() -> None:
         cut(path, rf"(?<=\n\n){lines}\n|{lines}")
     cut("README.md", r"^invoices/[^\n]*\n")
     change("config/urls.py", "import include, path", "import path")
+    change("nginx.conf", "^/(admin|upload|[0-9]+/replace)/", "^/admin/")
     # Nothing else makes PDFs.
     cut("pyproject.toml", r'^  "fpdf2",\n')
     for name, package in product(["demo", "test"], ["defusedxml", "fonttools", "fpdf2"]):
