@@ -15,6 +15,5 @@ RUN SECRET_KEY=build DATABASE_URL=postgres://build/build python manage.py collec
 USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["python", "-m", "config.health"]
-# Threads, because a download waits for its reader; uploads are gathered in /tmp.
-CMD ["gunicorn", "config.wsgi", "--bind=0.0.0.0:8000", "--workers=2", "--threads=8", \
-     "--worker-tmp-dir=/dev/shm", "--no-control-socket", "--access-logfile=-"]
+# Uploads are gathered in /tmp, where one that was killed may have left something.
+CMD ["sh", "-c", "find /tmp -mindepth 1 -delete; exec gunicorn --config=python:config.gunicorn config.wsgi"]

@@ -21,7 +21,7 @@ LICENCES = Path(__file__).parent / "licences"
 LEFT_OUT = {
     *("CHANGELOG.md", "LICENSE", "CONTRIBUTING.md", "benchmarks", "bin/bench", "bin/clients"),
     *("bin/docs", "bin/pictures"),
-    *("cookiecutter.json", "hooks", ".ci/bake"),
+    *("cookiecutter.json", "hooks", ".ci/bake", ".ci/containers", ".ci/postgres-entrypoint"),
     *(f"requirements/{name}.txt" for name in ["bench", "docs", "library"]),
 }
 # The rest of these folders is about the library alone.
@@ -61,14 +61,24 @@ LIBRARY_LINES = [
     ("tests/test_bin.py", r"\n\n\ndef test_clients_installs.*?(?=\n\n\n|\n\Z)", ""),
     ("docs/how-it-works.md", ", or, where a server has to crash, in `tests/`", ""),
     (".gitignore", r"^/\.(bench|docs)/\n", ""),
-    *((path, r"\btemplate(, | \| | )packages\1browsers\1(?=all-tests)", "") for path in CI_FILES),
+    *(
+        (path, r"\btemplate(, | \| | )packages\1browsers\1containers\1(?=all-tests)", "")
+        for path in CI_FILES
+    ),
     (".ci/run", r"^template\(\).*?^}\n\n", ""),
     (".ci/run", r"^# The library beside the newest[^\n]*\npackages\(\).*?^}\n\n", ""),
     (".ci/run", r"^# The pages in other engines[^\n]*\nbrowsers\(\).*?^}\n\n", ""),
+    (".ci/run", r"^# docker-compose.yml as it is[^\n]*\ncontainers\(\).*?^}\n\n", ""),
+    (".ci/run", r", other packages,\n# other browsers, and the containers\. What cannot[^\n]*\n", ".\n"),
+    (".ci/run", r"^# \(status 77[^\n]*\n", ""),
+    (".ci/run", r"^not_run=\n", ""),
+    (".ci/run", r"^named=[^\n]*\n", ""),
+    (".ci/run", r'^\[ -z "\$not_run"[^\n]*\n', ""),
+    (".gitlab-ci.yml", r"^  allow_failure:\n[^\n]*\n", ""),
     ("pyproject.toml", r"^  # Each a leg of \.ci/run[^\n]*\n", ""),
     *(
         ("pyproject.toml", rf'^  "--ignore=tests/test_{name}\.py",\n', "")
-        for name in ["browsers", "packages"]
+        for name in ["browsers", "containers", "packages"]
     ),
     (".ci/run", r"^    # Which a project that is made from this repository.*?^    done\n", ""),
     (".ci/run", r'^    echo "== bin/pictures.*?failed, bin/pictures"\n', ""),
@@ -294,6 +304,7 @@ def leave_out_the_sample() -> None:
     for path in SAMPLE_LINES:
         cut(path, rf"(?<=\n\n){lines}\n|{lines}")
     cut("README.md", r"^invoices/[^\n]*\n")
+    change("nginx.conf", "^/(admin|upload|[0-9]+/replace)/", "^/admin/")
     # Nothing else makes PDFs.
     cut("pyproject.toml", r'^  "fpdf2",\n')
     for name, package in product(["demo", "test"], ["defusedxml", "fonttools", "fpdf2"]):

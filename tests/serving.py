@@ -40,7 +40,7 @@ def gunicorn(folder, *arguments, application="config.wsgi", **settings):
         "TMPDIR": str(folder),  # who is killed cannot tidy up
         **settings,
     }
-    command = ["-m", "gunicorn", application, "--bind=127.0.0.1:0", "--threads=4", *arguments]
+    command = ["-m", "gunicorn", application, "--threads=4", *arguments, "--bind=127.0.0.1:0"]
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

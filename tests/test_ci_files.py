@@ -1,6 +1,8 @@
 """What GitHub, GitLab and Dependabot read: valid, safe, and running what .ci/run runs."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -67,11 +69,38 @@ def test_both_run_every_leg_of_ci_run():
 def test_what_bin_test_leaves_out_is_a_leg():
     options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["addopts"]
     left_out = [option.removeprefix("--ignore=") for option in options if "ignore" in option]
-    assert left_out == ["tests/test_browsers.py", "tests/test_packages.py"]
+    names = ["browsers", "containers", "packages"]
+    assert left_out == [f"tests/test_{name}.py" for name in names]
     script = (ROOT / ".ci" / "run").read_text()
-    for path in left_out:
-        name = path.removeprefix("tests/test_").removesuffix(".py")
+    for name, path in zip(names, left_out, strict=True):
         (leg,) = re.findall(rf"^{name}\(\) \{{\n(.*?)^\}}", script, re.S | re.M)
-        assert f"-m pytest --quiet --durations=0 --durations-min=1 {path} " in leg
-        assert "|| failed=" in leg
-    assert "set -- template packages browsers all-tests oldest\n" in script
+        assert re.search(rf"-m pytest --quiet .*--durations=0 --durations-min=1 {path} ", leg)
+        assert "failed=" in leg.partition(path)[2]
+    assert "set -- template packages browsers containers all-tests oldest\n" in script
+
+
+def test_containers_that_cannot_run_are_not_run_and_have_not_passed(tmp_path):
+    """As on a machine that has neither Docker nor apt, and on which nobody is root."""
+    for name in [".ci/run", ".ci/containers"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    for name, text in {
+        "bin/setup": "true",
+        "tools/docker": "exit 1",
+        "tools/id": "echo 1000",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    result = subprocess.run(
+        [tmp_path / ".ci" / "run", "containers"],
+        env={**os.environ, "PATH": f"{tmp_path}/tools:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 77
+    assert result.stdout == "== tests/test_containers.py\n"
+    assert result.stderr == (
+        "NOT RUN: containers, because no engine runs, and only root can start one\n"
+        "NOT RUN: containers\n"
+    )

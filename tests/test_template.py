@@ -269,7 +269,7 @@ def test_all_else_is_as_it_is_here(made, checkout):
     }
     assert changed(made[True, "MIT"], checkout) == with_sample
     assert changed(made[False, "MIT"], checkout) == with_sample | {
-        *("config/demo.py", "config/settings.py", "config/urls.py"),
+        *("config/demo.py", "config/settings.py", "config/urls.py", "nginx.conf"),
         *("requirements/demo.txt", "requirements/test.txt"),
     }
 
