@@ -69,7 +69,7 @@ LIBRARY_LINES = [
     (".ci/run", r"^# The library beside the newest[^\n]*\npackages\(\).*?^}\n\n", ""),
     (".ci/run", r"^# The pages in other engines[^\n]*\nbrowsers\(\).*?^}\n\n", ""),
     (".ci/run", r"^# docker-compose.yml as it is[^\n]*\ncontainers\(\).*?^}\n\n", ""),
-    (".ci/run", r", other packages,\n# other browsers, and the containers\. What cannot[^\n]*\n", ".\n"),
+    (".ci/run", r", other packages,\n# other browsers, and the containers\. [^\n]*\n", ".\n"),
     (".ci/run", r"^# \(status 77[^\n]*\n", ""),
     (".ci/run", r"^not_run=\n", ""),
     (".ci/run", r"^named=[^\n]*\n", ""),
