@@ -211,7 +211,7 @@ def test_what_is_too_large_is_refused_before_it_is_sent(proxied, certificate):
             expected = "413 Request Entity Too Large" if refused else "100 Continue"
             assert status_line(connection) == f"HTTP/1.1 {expected}", (path, size)
     # Whatever the form refuses it can say itself.
-    assert site.INVOICE_MAX_BATCH_SIZE < 209 * 2**20
+    assert site.UPLOAD_MAX_BATCH_SIZE < 209 * 2**20
 
 
 @pytest.mark.parametrize(("path", "allowed"), [("/accounts/login/", 128), ("/upload/", 10)])
@@ -256,6 +256,16 @@ def test_what_is_not_encrypted_is_sent_on_to_where_it_is(certificate, tmp_path):
         ]:
             answer = requests.get(asked, allow_redirects=False)
             assert (answer.status_code, answer.headers["Location"]) == (308, there)
+
+
+def test_no_key_in_an_address_is_logged(certificate, session, tmp_path):
+    with nginx(tmp_path, certificate, free_port()) as (plain, address, process):
+        for path in ["/link/a-key", "/accounts/reset/a-key/", "//link/a-key", "/the-last"]:
+            session.get(f"{plain}{path}", allow_redirects=False)
+            session.get(f"{address}{path}")
+    log = (tmp_path / "nginx.log").read_text()
+    assert "/the-last" in log
+    assert "a-key" not in log
 
 
 def test_the_site_hears_from_the_proxy_and_not_from_the_client_who_asks(
