@@ -22,7 +22,7 @@ from e2e.invoices.steps import eventually
 LOADED = """
     const whole = document.contentType === "application/pdf"
         || document.readyState === "complete"
-        || document.readyState === "interactive" && document.querySelector("iframe.pdf");
+        || document.readyState === "interactive" && document.querySelector("iframe");
     return whole ? location.href : null;
 """
 
