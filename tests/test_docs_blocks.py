@@ -118,7 +118,9 @@ def letters(models, folder, settings):
 
 
 @pytest.mark.parametrize("path", RUN_HERE, ids=name)
-def test_the_blocks_of(path, models, folder, letters, transactional_db):
+def test_the_blocks_of(path, models, folder, letters, transactional_db, settings):
+    # The reader's project, unlike this site, takes files in each view.
+    settings.FILE_UPLOAD_HANDLERS = global_settings.FILE_UPLOAD_HANDLERS
     if path.name == "moving.md":
         letters("FileSystemStorage")
     run_blocks(path)
