@@ -11,6 +11,7 @@ from pathlib import Path
 
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.remote.client_config import ClientConfig
 from selenium.webdriver.remote.file_detector import UselessFileDetector
 from selenium.webdriver.remote.remote_connection import RemoteConnection
@@ -83,6 +84,15 @@ class Firefox:
     def click(self, css):
         self.ask("ElementClick", id=self._find(css))
 
+    def press(self, x, y):
+        """Click at a point of the page, where no element can be found."""
+        steps = [
+            {"type": "pointerMove", "x": x, "y": y},
+            {"type": "pointerDown", "button": 0},
+            {"type": "pointerUp", "button": 0},
+        ]
+        self.ask("PerformActions", actions=[{"type": "pointer", "id": "mouse", "actions": steps}])
+
     def remember(self, name, value):
         """Set a cookie of the site that is open."""
         self.ask("AddCookie", cookie={"name": name, "value": value})
@@ -110,6 +120,11 @@ class WebKit:
             return self.driver.execute_script(LOADED)
         except WebDriverException:  # It goes to another page at this moment.
             return None
+
+    def press(self, x, y):
+        actions = ActionBuilder(self.driver)
+        actions.pointer_action.move_to_location(x, y).click()
+        actions.perform()
 
     def remember(self, name, value):
         self.driver.add_cookie({"name": name, "value": value, "path": "/"})

@@ -13,14 +13,14 @@ from django.core.signals import request_started
 from django.test import Client
 from PIL import Image, ImageChops
 
-from e2e.invoices.files import pdf, png
+from e2e.invoices.files import pdf, pdf_that_acts, pdf_that_is_clicked, png
 from e2e.invoices.steps import eventually
-from e2e.invoices.test_hostile_files import HTML, HTML_AND_PDF, SVG, XHTML
+from e2e.invoices.test_hostile_files import HTML, HTML_AND_PDF, SVG, WHEN_OPENED, XHTML
 from invoices.models import Invoice
 
 from .browsers import ENGINES
 
-GREEN, BLUE = (0, 255, 0), (40, 90, 160)
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (40, 90, 160)
 
 
 # A hundred frames of silence, of 1152 samples each: MPEG-1, layer III, 128 kbit/s, 44.1 kHz.
@@ -223,6 +223,41 @@ def test_what_pretends_to_be_harmless_stays_harmless(
         goto(address)
     if name.endswith(".pdf"):  # An error, or a page.
         eventually(lambda: len(look(alices).getcolors(2**24)) > 1)
+    assert "/it-ran" not in requests
+
+
+@pytest.mark.parametrize(
+    ("action", "arrives"),
+    [
+        ("/S /URI /URI (ADDRESS)", True),  # a link, as on any page
+        ('/S /JavaScript /JS (this.submitForm\\({ cURL: "ADDRESS", bEmpty: true }\\))', False),
+        ("/S /SubmitForm /F << /FS /URL /F (ADDRESS) >> /Flags 4", False),
+        ("/S /URI /URI (javascript:new Image\\(\\).src='ADDRESS')", False),
+        ("/S /URI /URI (data:text/html,<script>new Image\\(\\).src='ADDRESS'</script>)", False),
+    ],
+    ids=["link", "script", "form", "address-of-a-script", "page-in-an-address"],
+)
+def test_a_click_into_a_pdf_follows_links_alone(
+    action, arrives, alices, goto, invoice_of, live_server, requests
+):
+    action = action.replace("ADDRESS", f"{live_server.url}/it-ran")
+    goto(invoice_of("clicked.pdf", pdf_that_is_clicked(action))[0])
+    eventually(lambda: share(alices, RED) > 0.1)
+    alices.press(500, 400)
+    if arrives:
+        eventually(lambda: "/it-ran" in requests)
+    goto(f"{live_server.url}/healthz/")
+    assert ("/it-ran" in requests) == arrives
+
+
+def test_a_script_in_a_pdf_sends_nothing_when_it_is_opened(
+    alices, goto, invoice_of, hostile, requests
+):
+    content = pdf_that_acts(hostile(WHEN_OPENED).decode(), "")
+    goto(invoice_of("acts.pdf", content)[0])
+    eventually(lambda: share(alices, GREEN) + share(alices, RED) > 0.1)
+    goto(invoice_of("acts.pdf", content)[1])
+    eventually(lambda: share(alices, GREEN) + share(alices, RED) > 0.1)
     assert "/it-ran" not in requests
 
 

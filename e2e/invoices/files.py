@@ -41,6 +41,17 @@ def pdf_that_acts(when_opened, when_clicked):
     )
 
 
+def pdf_that_is_clicked(action):
+    """A red page, a click on which does this; `action` is a dictionary in PDF's syntax."""
+    return _pdf(
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Annots [5 0 R] >>",
+        _stream(_fill((1, 0, 0))),
+        b"<< /Type /Annot /Subtype /Link /Rect [0 0 595 842] /F 4 /A << %b >> >>" % action.encode(),
+    )
+
+
 def _fill(colour):
     return "{} {} {} rg 0 0 595 842 re f".format(*colour)
 
