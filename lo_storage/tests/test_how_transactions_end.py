@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from django.core.files.base import ContentFile, File
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from psycopg import errors
 
 from lo_storage import catalogue
@@ -462,6 +462,38 @@ def test_all_is_as_before_after_a_serialization_failure_at_commit(stored, other_
             )
     other_session.isolation_level = None
     assert stored() == BEFORE
+
+
+def test_what_is_tried_again_after_a_serialization_failure_is_there_once(stored, other_session):
+    content, failures = ContentFile(b"new", "new.txt"), []
+    while True:
+        content.seek(0)
+        try:
+            with transaction.atomic():
+                sql("set transaction isolation level repeatable read")
+                Document.objects.create(title="created", data=content)
+                if not failures:
+                    other_session.execute(
+                        "update lo_storage_tests_document set scan = null where title = 'held'"
+                    )
+                Document.objects.filter(title="held").update(scan=None)
+            break
+        except OperationalError as error:
+            failures.append(type(error.__cause__))
+    assert failures == [errors.SerializationFailure]
+    assert stored() == {**BEFORE, "created": b"new"}
+
+
+def test_an_instance_that_was_rolled_back_is_refused_until_it_has_a_new_file(stored):
+    document = Document(title="created", data=ContentFile(b"new", "new.txt"))
+    with undone():
+        document.save()
+    with failing(errors.ForeignKeyViolation):
+        document.save()
+    assert stored() == BEFORE
+    document.data = ContentFile(b"new", "new.txt")
+    document.save()
+    assert stored() == {**BEFORE, "created": b"new"}
 
 
 PROCESS = """
