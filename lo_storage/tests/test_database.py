@@ -10,6 +10,8 @@ from lo_storage.views import db_serve
 
 pytestmark = pytest.mark.django_db
 
+CONTENT = b"march" * 300_000  # of which no statement takes all
+
 
 def test_another_database_engine_is_refused_with_the_remedy(settings):
     connections.databases["sqlite"] = {
@@ -49,48 +51,68 @@ def test_every_query_is_seen_by_django_but_not_the_bytes(save, django_assert_num
 
 
 @pytest.fixture
-def tenants(db):
-    """Two schemas, each with a catalogue of its own, and a backend that goes to one of them.
+def of_cursors(db):
+    """Parameters of the server that a backend sets whenever a cursor is opened.
 
-    As packages for tenants do it, and as one would set a role or a variable of row-level security:
-    when a cursor is opened.
+    As packages for tenants do it with the search path, and others with a role, or a variable of
+    row-level security. What the test does is rolled back.
     """
-
     real = connections["default"]
+    parameters = {}
 
     class Backend(type(real)):
-        tenant = "public"
-
         def _cursor(self, name=None):
             cursor = super()._cursor(name)
-            cursor.execute("select set_config('search_path', %s, true)", [self.tenant])
+            for parameter, value in parameters.items():
+                cursor.execute("select set_config(%s, %s, true)", [parameter, value])
             return cursor
 
-    with transaction.atomic(), connection.cursor() as cursor:
-        for tenant in ("a", "b"):
-            cursor.execute(f"create schema {tenant}")
-            cursor.execute(
-                f"create table {tenant}.lo_storage_largeobject (like public.lo_storage_largeobject)"
-            )
+    with transaction.atomic():
         real.__class__ = Backend
         try:
-            yield
+            yield parameters
         finally:
             real.__class__ = Backend.__base__
             transaction.set_rollback(True)
 
 
-def test_what_a_backend_does_when_a_cursor_is_opened_is_done_before_ours(tenants):
+def ours_is_found_and_not_another_s(of_cursors, parameter):
     names = {}
-    for connection.tenant in ("a", "b"):
-        names[connection.tenant] = db_file_storage.save("march.txt", ContentFile(b"march"))
-    for connection.tenant, other in ("ab", "ba"):
-        assert db_file_storage.listdir("")[1] == [names[connection.tenant]]
+    for of_cursors[parameter] in ("a", "b"):
+        names[of_cursors[parameter]] = db_file_storage.save("march.txt", ContentFile(CONTENT))
+    for of_cursors[parameter], other in ("ab", "ba"):
+        assert db_file_storage.listdir("")[1] == [names[of_cursors[parameter]]]
         assert not db_file_storage.exists(names[other])
         with pytest.raises(FileNotFoundError):
             db_file_storage.open(names[other])
-    connection.tenant = "a"
-    assert b"".join(db_serve(RequestFactory().get("/"), names["a"])) == b"march"
-    connection.tenant = "b"
+    of_cursors[parameter] = "a"
+    assert b"".join(db_serve(RequestFactory().get("/"), names["a"])) == CONTENT
+    of_cursors[parameter] = "b"
     with pytest.raises(Http404):
         db_serve(RequestFactory().get("/"), names["a"])
+
+
+def test_the_schema_that_a_backend_sets_when_a_cursor_is_opened_holds_for_ours(of_cursors):
+    with connection.cursor() as cursor:
+        for schema in ("a", "b"):
+            cursor.execute(f"create schema {schema}")
+            cursor.execute(
+                f"create table {schema}.lo_storage_largeobject (like public.lo_storage_largeobject)"
+            )
+    ours_is_found_and_not_another_s(of_cursors, "search_path")
+
+
+def test_the_variable_of_row_level_security_that_it_sets_holds_for_ours(of_cursors):
+    of_cursors["files.tenant"] = "nobody"
+    with connection.cursor() as cursor:
+        for statement in [
+            "add column tenant text not null default current_setting('files.tenant')",
+            "enable row level security",
+            "force row level security",
+        ]:
+            cursor.execute(f"alter table lo_storage_largeobject {statement}")
+        cursor.execute(
+            "create policy of_tenants on lo_storage_largeobject"
+            " using (tenant = current_setting('files.tenant'))"
+        )
+    ours_is_found_and_not_another_s(of_cursors, "files.tenant")
