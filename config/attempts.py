@@ -35,15 +35,15 @@ class Attempts(AxesDatabaseHandler):
 
 
 def network(request):
-    """Return the address that attempts are counted by, or None where there is none."""
+    """Return the address that attempts are counted by; where there is none, one for all."""
     address = request.META.get("REMOTE_ADDR", "")
     if settings.TRUST_X_FORWARDED_FOR:
         # The last one is the proxy's word. What stands before it a client may have made up.
         address = request.headers.get("X-Forwarded-For", address).rpartition(",")[2].strip()
     try:
         address = ipaddress.ip_address(address)
-    except ValueError:  # a Unix socket
-        return None
+    except ValueError:  # a Unix socket. Not None: with it the same attempt could be counted twice.
+        return "0.0.0.0"
     if address.version == 6:
         if address.ipv4_mapped:
             return str(address.ipv4_mapped)

@@ -3,11 +3,14 @@
 import sys
 
 from django.core.exceptions import SuspiciousOperation
-from django.db import Error
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.template import loader
 from django.views import defaults
+
+# Not those that a form, or a program, has caused: trying again would change nothing.
+AWAY = (OperationalError, InterfaceError, InternalError)
 
 
 def bad_request(request, exception):
@@ -27,7 +30,7 @@ def server_error(request):
 
 def _database_away(error):
     """The answer, if an error is one of the database, or came of one."""
-    while error is not None and not isinstance(error, Error):
+    while error is not None and not isinstance(error, AWAY):
         error = error.__context__
     # Without the request: who the user is, the database would have to say.
     return error and HttpResponse(loader.render_to_string("503.html"), status=503)

@@ -9,7 +9,7 @@ import os
 from contextlib import suppress
 
 from django.conf import settings
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.files.uploadhandler import (
     FileUploadHandler,
     SkipFile,
@@ -36,9 +36,13 @@ class NoFiles(FileUploadHandler):
     Whoever asks for whatever page makes Django parse a form: its CSRF check does, even for a 404.
     """
 
+    is_told = False
+
     def new_file(self, *args, **kwargs):
         super().new_file(*args, **kwargs)
-        if view := self.request.resolver_match:  # not the address, which may be a secret
+        view = self.request.resolver_match  # not the address, which may be a secret
+        if view and not self.is_told:  # once for a request, whose sender may be anybody
+            self.is_told = True
             logger.warning("%s takes no files: decorate it by takes_files", view.view_name)
         raise SkipFile
 
@@ -64,10 +68,23 @@ class OriginalNameParser(MultiPartParser):
         return None if name in {"", ".", ".."} else name
 
 
+class Unread:
+    """In place of the content of a file that is larger than the limits."""
+
+    closed = True
+
+    def close(self):
+        pass
+
+    def __getattr__(self, name):
+        raise RequestDataTooBig("This file was not kept: look at its size before its content.")
+
+
 class BoundedUploadHandler(TemporaryFileUploadHandler):
     """Writes no more than the limits allow, but counts on: the form then says what was too large.
 
-    To stop reading instead would reset the connection, and nobody would see the sentence.
+    To stop reading instead would reset the connection, and nobody would see the sentence. Where a
+    form does not look at the size, the first to read the file gets `RequestDataTooBig`.
     """
 
     written = 0
@@ -85,6 +102,14 @@ class BoundedUploadHandler(TemporaryFileUploadHandler):
         within_file = start < settings.UPLOAD_MAX_FILE_SIZE
         if within_file and self.written <= settings.UPLOAD_MAX_BATCH_SIZE:
             super().receive_data_chunk(raw_data, start)
+
+    def file_complete(self, file_size):
+        file = super().file_complete(file_size)
+        within_file = file_size <= settings.UPLOAD_MAX_FILE_SIZE
+        if not within_file or self.written > settings.UPLOAD_MAX_BATCH_SIZE:
+            file.close()
+            file.file = Unread()
+        return file
 
     def upload_interrupted(self):
         # Django would go on with the files that came whole, and half a batch is no batch.
@@ -122,7 +147,10 @@ def takes_files(view):
             except OSError:
                 logger.exception("The folder for temporary files takes no upload")
                 return render(request, "507.html", status=507)
-        return protected(request, *args, **kwargs)
+        try:
+            return protected(request, *args, **kwargs)
+        except RequestDataTooBig:
+            return too_much(request)
 
     return wrapper
 

@@ -61,6 +61,8 @@ def decoded(data, is_cut=False):
             content = codecs.getincrementaldecoder(codec)().decode(data[len(mark) :], not is_cut)
         except UnicodeDecodeError:
             continue
+        if not content:
+            return Text(problem=EMPTY)
         if not CONTROL.search(content):
             return Text(content, encoding, len(data), is_cut)
     return Text(problem=UNKNOWN)

@@ -125,7 +125,7 @@ def invoice_edit(request, pk):
     if form.is_valid():
         with told_in(form), transaction.atomic():
             before = lock(request, pk)
-            form.save()
+            form.instance.save(update_fields=form.fields)  # what else has changed meanwhile stays
         if form.is_valid():
             changed = any(getattr(before, name) != form.cleaned_data[name] for name in form.fields)
             done = "The changes were saved." if changed else "Nothing was changed."
@@ -143,7 +143,8 @@ def invoice_replace(request, pk):
     if form.is_valid():
         with told_in(form), transaction.atomic(), experiment(request):
             lock(request, pk)
-            form.save()  # The receiver deletes the old file, in the same transaction.
+            # The receiver deletes the old file, in the same transaction.
+            form.instance.save(update_fields=form.fields)
         if form.is_valid():
             messages.success(request, f"The file was {done}.")
             return redirect(invoice)

@@ -1,7 +1,8 @@
 """What a person sees when something fails: a page of ours, and never a trace."""
 
 import pytest
-from django.db import OperationalError
+from django.contrib.sessions.models import Session
+from django.db import IntegrityError, OperationalError
 from django.test import Client
 
 from .conftest import shows, upload
@@ -28,6 +29,33 @@ def test_an_error_of_ours(alice, monkeypatch):
     page = client.get("/")
     assert page.status_code == 500
     assert shows(page, "Something went wrong here")
+
+
+def test_what_the_database_refuses_is_not_said_to_be_its_absence(alice, signed_in, monkeypatch):
+    def refused(*args):
+        raise IntegrityError("other data would no longer be right")
+
+    monkeypatch.setattr("invoices.views.Paginator", refused)
+    client = signed_in(alice)
+    client.raise_request_exception = False
+    page = client.get("/")
+    assert page.status_code == 500
+    assert shows(page, "Something went wrong here")
+
+
+def test_a_session_that_ended_meanwhile_is_not_said_to_be_the_database_s_absence(
+    alice, signed_in, monkeypatch
+):
+    client = signed_in(alice)
+
+    def elsewhere(*args):
+        Session.objects.all().delete()
+        return []
+
+    monkeypatch.setattr("invoices.forms.UploadForm.save", elsewhere)
+    page = upload(client, ("a.pdf", b"a"))
+    assert page.status_code == 400
+    assert shows(page, "This request could not be read")
 
 
 def test_a_database_that_cannot_save_now_is_told_in_the_form(alice, signed_in, monkeypatch):

@@ -1,6 +1,6 @@
 """What the receivers do, and what the database does when no receiver runs."""
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from django.core.files.base import ContentFile
@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 
 from invoices.models import Invoice
 
-from .conftest import content_of, large_objects
+from .conftest import content_of, large_objects, multipart
 
 # A transaction of its own in each test: the database acts at COMMIT.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,6 +33,42 @@ def new_file():
 @pytest.fixture
 def invoice(alice, invoice_of):
     return invoice_of(alice, b"old")
+
+
+@contextmanager
+def meanwhile(change):
+    """Let another session commit a change when this one is about to lock the invoice."""
+    changes = [change]
+
+    def wrapper(execute, sql, *arguments):
+        if changes and "FOR UPDATE" in sql:
+            with closing(connection.copy()) as other, other.cursor() as cursor:
+                cursor.execute(*changes.pop())
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(wrapper):
+        yield
+
+
+class TestTwoPeople:
+    """One changes what the other does not: both changes are there."""
+
+    def test_an_edit_keeps_a_file_that_was_replaced_meanwhile(self, invoice, signed_in):
+        with transaction.atomic():
+            name = invoice.data.storage.save("new.pdf", new_file())
+        change = ("update invoices_invoice set data = %s", [name])
+        fields = {"title": "Mended", "number": invoice.number, "issued": "2026-03-02"}
+        with meanwhile(change):
+            signed_in(invoice.owner).post(f"/{invoice.pk}/edit/", fields)
+        invoice.refresh_from_db()
+        assert (invoice.title, invoice.data.name) == ("Mended", name)
+
+    def test_a_replace_keeps_a_title_that_was_mended_meanwhile(self, invoice, signed_in):
+        with meanwhile(("update invoices_invoice set title = 'Mended'",)):
+            form = multipart([("data", "new.pdf", b"new")])
+            signed_in(invoice.owner).post(f"/{invoice.pk}/replace/", **form)
+        invoice.refresh_from_db()
+        assert (invoice.title, content_of(invoice)) == ("Mended", b"new")
 
 
 class TestReceivers:

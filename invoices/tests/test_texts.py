@@ -56,6 +56,7 @@ class TestEncodings:
 
     def test_none_is_told(self):
         assert decoded(b"").problem == EMPTY
+        assert decoded(b"\xef\xbb\xbf").problem == EMPTY
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,12 +6,34 @@ from uuid import uuid4
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.http import HttpResponse
 
+from config.uploads import takes_files
 from invoices.models import Invoice
 
 from .conftest import content_of, downloaded, large_objects, multipart, replace, shows, upload
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "status"), [([2048, 1024], 200), ([2049], 413), ([2048, 1025], 413)]
+)
+def test_a_view_that_looks_at_no_size_gets_no_part_of_a_file(sizes, status, rf, settings):
+    settings.UPLOAD_MAX_FILE_SIZE = 2048
+    settings.UPLOAD_MAX_BATCH_SIZE = 3072
+
+    @takes_files
+    def view(request):
+        return HttpResponse(b"".join(file.read() for file in request.FILES.values()))
+
+    files = {f"file{n}": SimpleUploadedFile("a.pdf", b"x" * size) for n, size in enumerate(sizes)}
+    request = rf.post("/", files)
+    request._dont_enforce_csrf_checks = True
+    answer = view(request)
+    request.close()
+    assert answer.status_code == status
+    assert (answer.content == b"x" * sum(sizes)) == (status == 200)
 
 
 class TestLimits:
