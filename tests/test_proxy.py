@@ -261,8 +261,10 @@ def test_what_is_not_encrypted_is_sent_on_to_where_it_is(certificate, tmp_path):
 def test_no_key_in_an_address_is_logged(certificate, session, tmp_path):
     with nginx(tmp_path, certificate, free_port()) as (plain, address, _):
         for path in ["/link/a-key", "/accounts/reset/a-key/", "//link/a-key", "/the-last"]:
-            session.get(f"{plain}{path}", allow_redirects=False)
-            session.get(f"{address}{path}")
+            # What a page needs is asked for with the address of that page.
+            for headers in [{}, {"Referer": f"{address}/link/a-key"}]:
+                session.get(f"{plain}{path}", headers=headers, allow_redirects=False)
+                session.get(f"{address}{path}", headers=headers)
     log = (tmp_path / "nginx.log").read_text()
     assert "/the-last" in log
     assert "a-key" not in log
