@@ -28,6 +28,9 @@ class SiteMiddleware(MiddlewareMixin):
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         # Who comes after somebody at one browser finds no page of theirs, on disk or by going back.
         response.headers.setdefault("Cache-Control", "private, no-store")
+        if any(address in request.path for address in settings.ADDRESSES_WITH_A_KEY):
+            # No address is told. (By "no-referrer" no Origin, too, and Django refuses the form.)
+            response.headers.setdefault("Referrer-Policy", "strict-origin")
         session = response.cookies.get(settings.SESSION_COOKIE_NAME)
         if session and not session.value:  # It has ended.
             response.headers["Clear-Site-Data"] = '"cache"'

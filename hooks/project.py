@@ -304,7 +304,11 @@ def leave_out_the_sample() -> None:
     for path in SAMPLE_LINES:
         cut(path, rf"(?<=\n\n){lines}\n|{lines}")
     cut("README.md", r"^invoices/[^\n]*\n")
-    change("nginx.conf", "^/(admin|upload|[0-9]+/replace)/", "^/admin/")
+    change(
+        "nginx.conf",
+        "^/(upload|[0-9]+/replace|admin/.+/(add|change))/$",
+        "^/admin/.+/(add|change)/$",
+    )
     # Nothing else makes PDFs.
     cut("pyproject.toml", r'^  "fpdf2",\n')
     for name, package in product(["demo", "test"], ["defusedxml", "fonttools", "fpdf2"]):

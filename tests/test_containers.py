@@ -207,6 +207,16 @@ def test_an_upload_that_is_killed_leaves_nothing(containers, session, file):
     assert containers.left() == []
 
 
+def test_what_a_site_that_was_killed_left_is_deleted_when_it_starts(containers):
+    # An upload has no name on the disk, and so could show nothing.
+    containers.execute("web", "touch", "/tmp/left.upload")
+    assert containers.left() == ["/there/uploads/left.upload"]
+    containers.run("kill", "web")
+    assert containers.left() == ["/there/uploads/left.upload"]
+    containers.start()
+    assert containers.left() == []
+
+
 def test_a_site_that_is_stopped_ends_an_upload(containers, session, file):
     invoices, *_ = containers.stored()
     with (
@@ -225,7 +235,10 @@ def test_a_site_that_is_stopped_ends_an_upload(containers, session, file):
     assert containers.stored() == [invoices + 1] * 3
 
 
-def test_down_ends_an_upload_and_a_download_and_takes_no_other(containers, session, file, there):
+@pytest.mark.parametrize("command", ["stop", "down"])
+def test_stop_and_down_end_an_upload_and_a_download_and_take_no_other(
+    command, containers, session, file, there
+):
     cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in session.cookies)
     get = f"GET {file} HTTP/1.1\r\nConnection: close\r\nCookie: {cookies}"
     invoices, *_ = containers.stored()
@@ -236,7 +249,7 @@ def test_down_ends_an_upload_and_a_download_and_takes_no_other(containers, sessi
     ):
         assert download.recv(15) == b"HTTP/1.1 200 OK"
         upload.sendall(body[: len(body) // 2])
-        stopping = pool.submit(containers.run, "down")
+        stopping = pool.submit(containers.run, command)
         until(lambda: refused(containers))
         began, read = monotonic(), bytearray()
         # It is read all the while, if slowly.

@@ -39,6 +39,7 @@ ROOT = Path(__file__).parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 CONFIG = "--config=python:config.gunicorn"
 PRODUCTION = {"HTTPS": "1", "TRUST_X_FORWARDED_PROTO": "1"}
+HUNDRED = bytes(100 * 2**20)
 PATIENCE = 5  # seconds, of who opens a page
 IMPATIENT = """
 from config import gunicorn as ours
@@ -204,7 +205,12 @@ def test_what_is_too_large_is_refused_before_it_is_sent(proxied, certificate):
         ("/upload/", 210 * 2**20, False),
         ("/upload/", 210 * 2**20 + 1, True),
         ("/17/replace/", 210 * 2**20 + 1, True),
-        ("/admin/invoices/invoice/add/", 210 * 2**20 + 1, True),
+        ("/admin/invoices/invoice/add/", 210 * 2**20, False),
+        ("/admin/invoices/invoice/17/change/", 210 * 2**20, False),
+        ("/admin/invoices/invoice/17/change/", 210 * 2**20 + 1, True),
+        ("/admin/invoices/invoice/", 2**20 + 1, True),
+        ("/admin/login/", 2**20 + 1, True),
+        ("/upload/more/", 2**20 + 1, True),
     ]:
         head = f"POST {path} HTTP/1.1\r\nContent-Length: {size}\r\nExpect: 100-continue"
         with opened(proxied, certificate, head) as connection:
@@ -240,6 +246,14 @@ def test_a_site_that_does_not_answer_is_a_sentence(alone, session):
     assert answer.text.startswith("The site does not answer now. Please try again in a minute")
 
 
+@pytest.mark.parametrize("size", [100_000, len(HUNDRED)])
+def test_a_full_disk_of_the_proxy_is_a_sentence(size, alone, session, tmp_path):
+    (tmp_path / "requests").rmdir()  # which for nginx is the same
+    answer = session.post(f"{alone}/upload/", HUNDRED[:size])
+    assert answer.status_code == 507
+    assert answer.text.startswith("There is no room now for what you sent. Nothing was changed.")
+
+
 def test_one_address_asks_so_often(alone, session):
     answers = [session.get(f"{alone}/") for _ in range(600)]
     assert {answer.status_code for answer in answers[:200]} == {503}
@@ -260,9 +274,13 @@ def test_what_is_not_encrypted_is_sent_on_to_where_it_is(certificate, tmp_path):
 
 def test_no_key_in_an_address_is_logged(certificate, session, tmp_path):
     with nginx(tmp_path, certificate, free_port()) as (plain, address, _):
+        (tmp_path / "requests").rmdir()
         for path in ["/link/a-key", "/accounts/reset/a-key/", "//link/a-key", "/the-last"]:
-            session.get(f"{plain}{path}", allow_redirects=False)
-            session.get(f"{address}{path}")
+            # What a page needs is asked for with the address of that page.
+            for headers in [{}, {"Referer": f"{address}/link/a-key"}]:
+                session.get(f"{plain}{path}", headers=headers, allow_redirects=False)
+                session.get(f"{address}{path}", headers=headers)
+                session.post(f"{address}{path}", bytes(100_000), headers=headers)
     log = (tmp_path / "nginx.log").read_text()
     assert "/the-last" in log
     assert "a-key" not in log

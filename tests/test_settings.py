@@ -139,6 +139,13 @@ def test_a_form_sends_to_the_site_alone(client):
     assert "; form-action 'self';" in policy
 
 
+@pytest.mark.django_db
+def test_no_page_tells_the_key_in_its_address(client, settings):
+    for address in settings.ADDRESSES_WITH_A_KEY:
+        assert client.get(f"{address}a/key/").headers["Referrer-Policy"] == "strict-origin"
+    assert client.get("/accounts/login/").headers["Referrer-Policy"] == "same-origin"
+
+
 @pytest.mark.parametrize(
     ("logger", "message", "arguments", "logged"),
     [

@@ -89,3 +89,14 @@ def test_no_log_of_the_site_has_a_link(alices_page, stranger, alice, invoice_of,
     assert '"GET /link/… HTTP/1.1" 200' in logged
     assert logged.count("/link/…") >= 5
     assert token.partition(":")[0] not in logged
+
+
+@pytest.mark.parametrize("below", ["link/a-key", "accounts/reset/a/key/"])
+def test_no_page_tells_the_key_in_its_address_and_its_forms_work(below, alices_page, base_url):
+    page, told = alices_page, []
+    page.on("request", lambda request: told.append(request.all_headers().get("referer", "")))
+    page.goto(f"/{below}")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert len(told) > 3
+    assert [address for address in told if "key" in address] == []
