@@ -129,7 +129,7 @@ def _steps(entry: Entry, segments: list[Segment]) -> Iterator[Segment]:
 
 def _read(alias: str, entry: Entry, start: int, end: int) -> list[bytes]:
     try:
-        version, modified_at, rows = retry_on_recovery_conflict(
+        version, rows = retry_on_recovery_conflict(
             alias,
             lambda c: catalogue.read_version(
                 c, entry.loid, start, end, entry.created_at, SEND_ROW_SIZE
@@ -144,7 +144,7 @@ def _read(alias: str, entry: Entry, start: int, end: int) -> list[bytes]:
         raise forbidden(entry.loid, error) from error
     finally:
         _close_connections(pooled_only=True)
-    if (version, modified_at) != (entry.version, entry.modified_at):
+    if version != (entry.version, entry.modified_at):
         raise _changed(entry, "overwritten")
     check_length(entry, sum(map(len, rows)), end - start)
     return rows
