@@ -136,10 +136,7 @@ def _read(alias: str, entry: Entry, start: int, end: int) -> list[bytes]:
             ),
         )
     except FileNotFoundError as error:
-        now = retry_on_recovery_conflict(alias, partial(catalogue.find, name=entry.name))
-        if now is not None and now.created_at == entry.created_at:
-            raise missing(entry) from error
-        raise _changed(entry, "deleted") from error
+        raise _not_found(alias, entry) from error
     except PermissionError as error:
         raise forbidden(entry.loid, error) from error
     finally:
@@ -174,6 +171,17 @@ async def _close_after(seconds: float, sender: asyncio.Task[Any] | None) -> None
     # An ended request has no connection and no thread: asgiref would start a new one for this.
     if sender and not sender.done():
         await _aclose_connections()
+
+
+def _not_found(alias: str, entry: Entry) -> Exception:
+    """Look why there was nothing to read; return the exception to raise."""
+    try:
+        now = retry_on_recovery_conflict(alias, partial(catalogue.find, name=entry.name))
+    except PermissionError as error:
+        return forbidden(entry.loid, error)
+    if now is not None and now.created_at == entry.created_at:
+        return missing(entry)
+    return _changed(entry, "deleted")
 
 
 def _changed(entry: Entry, how: str) -> ContentChanged:
