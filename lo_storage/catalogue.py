@@ -16,7 +16,6 @@ This module knows no Django: its functions take a cursor as those of `large_obje
 """
 
 import os
-from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple, cast
 
@@ -27,7 +26,6 @@ from .large_objects import (
     ROW_SIZE,
     Buffer,
     Cursor,
-    bytes_of,
     check_end,
     existing,
 )
@@ -37,6 +35,10 @@ TABLE = "lo_storage_largeobject"
 
 # A content below this is read by the statement that finds its row.
 SMALL_SIZE = ROW_SIZE
+
+
+# What tells a content from every other one: version, which a roll-back takes back, and modified_at.
+type Version = tuple[int, datetime]
 
 
 class Entry(NamedTuple):
@@ -77,6 +79,7 @@ NAMES = "select name from lo_storage_largeobject order by loid"
 # break the transaction. (Measured: to look at grants, too, makes each opening a third slower.)
 OPEN = """
     select coalesce(entry.name, ''), entry.created_at, pg_has_role(object.lomowner, 'usage'),
+           entry.version, entry.modified_at,
            case when entry.size < %(content_below)s and pg_has_role(object.lomowner, 'usage')
                 then lo_get(object.oid, 0, %(content_below)s) end
       from pg_largeobject_metadata object
@@ -106,7 +109,7 @@ COMPLETE = """
 
 # One statement has one snapshot: all of its rows are of one moment.
 READ_ROWS = """
-    select lo_get(
+    select entry.version, entry.modified_at, lo_get(
                object.oid,
                start,
                least(%(row_size)s, %(end)s::bigint - start, entry.size - start)::int
@@ -215,15 +218,16 @@ def names(cursor: Cursor) -> list[str]:
 
 def open(
     cursor: Cursor, loid: int, content_below: int = 0
-) -> tuple[str, datetime | None, bool, bytes]:
-    """Return (stored name, `created_at`, whether this role has the owner's rights, content).
+) -> tuple[str, datetime | None, bool, Version | None, bytes]:
+    """Return (stored name, `created_at`, whether this role owns it, version, content).
 
-    Name and time are "" and None for an object that is not catalogued. The content is b"", but for
-    a catalogued object of fewer than `content_below` bytes if this role has those rights.
+    Name, time and version are "", None and None for an object that is not catalogued. The content
+    is b"", but for a catalogued object of fewer than `content_below` bytes that this role owns. A
+    member of the owner's role does.
     """
     cursor.execute(OPEN, {"loid": loid, "content_below": content_below})
-    name, created_at, is_owner, content = existing(cursor.fetchone(), loid)
-    return name, created_at, is_owner, content or b""
+    name, created_at, is_owner, *version, content = existing(cursor.fetchone(), loid)
+    return name, created_at, is_owner, created_at and tuple(version), content or b""
 
 
 def size(cursor: Cursor, loid: int, created_at: datetime) -> int:
@@ -258,11 +262,8 @@ def complete(cursor: Cursor, loid: int, size: int, sha256: str) -> None:
 
 def read_rows(
     cursor: Cursor, loid: int, offset: int, end: int, created_at: datetime
-) -> Iterator[bytes]:
-    """Read the content from `offset` to `end` as it was at one moment; return its rows of 256 KiB.
-
-    The first of them raises where the object is missing.
-    """
+) -> tuple[Version, list[bytes]]:
+    """Return (version, content of that version from `offset` to `end`, in rows of 256 KiB)."""
     cursor.execute(
         READ_ROWS,
         {
@@ -273,13 +274,15 @@ def read_rows(
             "row_size": ROW_SIZE,
         },
     )
-    return bytes_of(cursor, loid)
+    *version, first = existing(cursor.fetchone(), loid)
+    rows = [first, *(content for *_, content in cursor.fetchall())]
+    return tuple(version), [row for row in rows if row]
 
 
 def read_version(
     cursor: Cursor, loid: int, offset: int, end: int, created_at: datetime, row_size: int
-) -> tuple[int, datetime, list[bytes]]:
-    """Return (version, `modified_at`, content of that version from `offset` to `end`).
+) -> tuple[Version, list[bytes]]:
+    """Return (version, content of that version from `offset` to `end`).
 
     The content is in rows of `row_size` bytes; they are shorter, or empty, where the object ends
     before `end`, which must be beyond `offset`.
@@ -294,8 +297,8 @@ def read_version(
             "row_size": row_size,
         },
     )
-    version, modified_at, first = existing(cursor.fetchone(), loid)
-    return version, modified_at, [first, *(content for *_, content in cursor.fetchall())]
+    *version, first = existing(cursor.fetchone(), loid)
+    return tuple(version), [first, *(content for *_, content in cursor.fetchall())]
 
 
 def write(cursor: Cursor, loid: int, offset: int, data: Buffer, created_at: datetime) -> None:

@@ -1,14 +1,14 @@
 """`Content`: the bytes of one large object, catalogued or not, on a Django alias."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
 from psycopg import Cursor
 
 from . import catalogue, large_objects
-from .database import GatheringCursor, cursor, savepoint
-from .large_objects import INV_READ, INV_WRITE, MAX_SIZE, ROW_SIZE, WRITE_SIZE
+from .catalogue import Version
+from .database import cursor, savepoint
+from .large_objects import INV_READ, INV_WRITE, MAX_SIZE, WRITE_SIZE
 
 
 class Content(NamedTuple):
@@ -36,18 +36,18 @@ class Content(NamedTuple):
     @classmethod
     def open(
         cls, alias: str, loid: int, *, writing: bool, content_below: int
-    ) -> tuple[Self, str, bytes]:
-        """Return (an object that exists, its stored name, its content or b"").
+    ) -> tuple[Self, str, Version | None, bytes]:
+        """Return (an object that exists, its stored name, its version, its content or b"").
 
         The content is given as `catalogue.open` says. An object of another role takes a second
         statement, in a savepoint. Raises `PermissionError`.
         """
         with cursor(alias) as c:
-            name, created_at, is_owner, content = catalogue.open(c, loid, content_below)
+            name, created_at, is_owner, version, content = catalogue.open(c, loid, content_below)
         if not is_owner:
             with savepoint(alias), cursor(alias) as c:
                 large_objects.try_to_open(c, loid, INV_WRITE if writing else INV_READ)
-        return cls(alias, loid, created_at), name, content
+        return cls(alias, loid, created_at), name, version, content
 
     def size(self) -> int:
         """Return the number of bytes."""
@@ -58,33 +58,16 @@ class Content(NamedTuple):
 
     def rows(
         self, start: int, end: int, cursor_class: type[Cursor[Any]] = Cursor
-    ) -> Iterator[bytes]:
-        """Yield the bytes from `start` to `end` in rows of 256 KiB, or as the cursor has them."""
+    ) -> tuple[Version | None, list[bytes]]:
+        """Return (version, bytes from `start` to `end` in rows of 256 KiB, or as the cursor does).
+
+        An object that is not catalogued has no version.
+        """
         start, end = min(start, MAX_SIZE), min(end, MAX_SIZE)
         with cursor(self.alias, cursor_class) as c:
             if self.created_at is None:
-                yield from large_objects.read_rows(c, self.loid, start, end)
-            else:
-                yield from catalogue.read_rows(c, self.loid, start, end, self.created_at)
-
-    def read(self, start: int, end: int) -> bytes:
-        """Return the bytes from `start` to `end`."""
-        return b"".join(self.rows(start, end, GatheringCursor))
-
-    def read_version(self, start: int, end: int) -> tuple[object, list[bytes]]:
-        """Return (what tells the version from others, its bytes from `start` to `end` in rows).
-
-        An object that is not catalogued has no version (None).
-        """
-        if self.created_at is None:
-            return None, list(self.rows(start, end))
-        end = min(end, MAX_SIZE)
-        with cursor(self.alias) as c:
-            # An empty span would look like an object that is gone.
-            version, modified_at, rows = catalogue.read_version(
-                c, self.loid, min(start, end - 1), end, self.created_at, ROW_SIZE
-            )
-        return (version, modified_at), [row for row in rows if row and start < end]
+                return None, list(large_objects.read_rows(c, self.loid, start, end))
+            return catalogue.read_rows(c, self.loid, start, end, self.created_at)
 
     def write(self, offset: int, data: memoryview) -> int:
         """Write at `offset`; return where what was written ends."""

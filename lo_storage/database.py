@@ -52,21 +52,24 @@ def savepoint(alias: str) -> AbstractContextManager[None]:
 
 
 class GatheringCursor(Cursor[Any]):
-    """Joins the rows of a result of bytes while they arrive, and gives them as one row.
+    """Joins the bytes in the last column of a result while they arrive, and gives them as one row.
 
     Measured for 64 MiB: twice as fast as `fetchall()`, in a third of the memory.
     """
 
     def execute(self, *args: Any, **kwargs: Any) -> Self:
-        gathered, is_found = BytesIO(), False
-        for (content,) in self.stream(*args, binary=True):
-            gathered.write(content or b"")
-            is_found = True
-        self.rows = [(gathered.getvalue(),)] if is_found else []
+        gathered, last = BytesIO(), None
+        for last in self.stream(*args, binary=True):
+            gathered.write(last[-1] or b"")
+        self.rows = [] if last is None else [(*last[:-1], gathered.getvalue())]
         return self
 
     def fetchone(self) -> Any:
         return self.rows.pop() if self.rows else None
+
+    def fetchall(self) -> list[Any]:
+        rows, self.rows = self.rows, []
+        return rows
 
 
 @contextmanager

@@ -8,8 +8,11 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, Self, SupportsIndex
 
+from psycopg import Cursor
+
+from .catalogue import Version
 from .content import Content
-from .database import db_for_read, db_for_write, require_transaction
+from .database import GatheringCursor, db_for_read, db_for_write, require_transaction
 from .large_objects import MAX_SIZE, ROW_SIZE
 from .names import MAX_OID
 
@@ -44,6 +47,10 @@ class DbFileIO(io.RawIOBase):
       many small writes put an `io.BufferedWriter` around it.
     - Reading is buffered, as it is in what Python's `open()` returns: 256 KiB are read ahead. The
       buffer sees neither what someone else writes nor a roll-back; `open()` empties it.
+    - All that is read is of one version: `OSError` (`ESTALE`) where the file was written meanwhile,
+      by whoever it is. `open()`, `seek(0)` and a write of this file begin anew, with the version of
+      the next read. An object that is not catalogued has no version, and several reads of it may be
+      a mixture.
     - A file that is kept past its transaction reaches its own object or raises `FileNotFoundError`,
       also where the number was given to another object. An object that is not catalogued is known
       by its number alone.
@@ -80,6 +87,7 @@ class DbFileIO(io.RawIOBase):
         super().__init__()
         self._read_buf: bytes
         self._read_buf_start: int
+        self._version: Version | None
         if isinstance(loid, bool) or not isinstance(loid, int) or not 0 <= loid <= MAX_OID:
             raise ValueError(f"loid must be a number from 0 to {MAX_OID}, not {loid!r}")
         self._loid = loid
@@ -108,12 +116,13 @@ class DbFileIO(io.RawIOBase):
             self._content, self._name = Content.create(self._alias, self._name)
             self._loid, self._stored_name = self._content.loid, self._name
         else:
-            self._content, self._stored_name, self._read_buf = Content.open(
+            self._content, self._stored_name, version, self._read_buf = Content.open(
                 self._alias,
                 self._loid,
                 writing=mode != "rb",
                 content_below=self._content_below if mode == "rb" else 0,
             )
+            self._version = version if self._read_buf else None
             self._name = self._name or self._stored_name
         if mode[0] == "a":
             self._position = self.size
@@ -193,7 +202,7 @@ class DbFileIO(io.RawIOBase):
         size = _limit(size)
         self._check_readable()
         if size >= ROW_SIZE and not self._is_in_read_buf(size):
-            data = self._content.read(self._position, self._position + size)
+            data = b"".join(self._rows(size, GatheringCursor))
         else:
             self._fill_read_buf(size)
             start = self._position - self._read_buf_start
@@ -202,21 +211,15 @@ class DbFileIO(io.RawIOBase):
         return data
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield what follows in chunks of up to 256 KiB; one round trip for each MiB.
-
-        All of them are of one version: `OSError` (`ESTALE`) where the file is written meanwhile, by
-        whoever it is. Those of an object that is not catalogued may be a mixture.
-        """
+        """Yield what follows in chunks of up to 256 KiB; one round trip for each MiB."""
         self._check_readable()
         if self._is_in_read_buf(MAX_SIZE):
             yield self.read()
             return
-        version, length = None, READ_SIZE
+        length = READ_SIZE
         while length == READ_SIZE:
-            now, rows = self._content.read_version(self._position, self._position + READ_SIZE)
-            if version not in (None, now):
-                raise OSError(errno.ESTALE, "the file was overwritten while it was read", str(self))
-            version, length = now, sum(map(len, rows))
+            rows = self._rows(READ_SIZE)
+            length = sum(map(len, rows))
             for row in rows:
                 self._position += len(row)
                 yield row
@@ -297,6 +300,8 @@ class DbFileIO(io.RawIOBase):
         if position < 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         self._position = position
+        if position == 0 and not self._is_in_read_buf(MAX_SIZE):
+            self._reset_read_buf()
         return position
 
     def _is_in_read_buf(self, size: int) -> bool:
@@ -307,12 +312,22 @@ class DbFileIO(io.RawIOBase):
 
     def _fill_read_buf(self, size: int) -> None:
         if not self._is_in_read_buf(size):
-            rows = self._content.rows(self._position, self._position + ROW_SIZE)
-            self._read_buf = b"".join(rows)
+            self._read_buf = b"".join(self._rows(ROW_SIZE))
             self._read_buf_start = self._position
 
+    def _rows(self, size: int, cursor_class: type[Cursor[Any]] = Cursor) -> list[bytes]:
+        """Read up to `size` bytes at the position, of the version that was read before."""
+        version, rows = self._content.rows(self._position, self._position + size, cursor_class)
+        if self._version not in (None, version):
+            self._read_buf = b""
+            raise OSError(errno.ESTALE, "the file was overwritten while it was read", str(self))
+        self._version = version
+        return rows
+
     def _reset_read_buf(self) -> None:
+        """Forget what was read ahead, and of which version it was."""
         self._read_buf, self._read_buf_start = b"", 0
+        self._version = None
 
     def _check_open(self) -> None:
         if not self._is_open:

@@ -115,7 +115,7 @@ class LargeObjectsPanel(Panel):
 def _look_at(cursor: Any) -> tuple[str, int]:
     """Return (the name of an object in a result, how many bytes of content the result has)."""
     if isinstance(cursor, GatheringCursor):
-        return "", sum(len(content) for (content,) in cursor.rows)
+        return "", sum(len(content) for *_, content in cursor.rows)
     name, received = "", 0
     result = cursor.pgresult
     for column in range(result.nfields):

@@ -197,6 +197,49 @@ def test_under_gunicorn_a_file_whose_large_object_is_missing_is_a_500(site, stor
         assert response.status == 500
 
 
+@pytest.mark.parametrize("path", ["{}", "async/{}"])
+@pytest.mark.parametrize("size", [1000, 700_000])
+@pytest.mark.parametrize("site", ["sync", "gthread, persistent", "uvicorn"], indirect=True)
+def test_what_the_role_may_not_read_is_a_500_before_any_byte(site, stored, server, size, path):
+    content = os.urandom(size)
+    name = stored(content)
+    loid = loid_of(name)
+    connections[ALIAS].close()
+    logged = len(site.log.read_text())
+    with server.connect("postgres") as session:
+        session.execute(f"alter large object {loid} owner to postgres")
+        try:
+            for headers in ({}, {"Range": "bytes=5-9"}, {"If-None-Match": '"another"'}):
+                with site.get(path.format(name), **headers) as response:
+                    assert response.status == 500
+                    assert b"<h1>Server Error (500)</h1>" in response.read()
+        finally:
+            session.execute(f"alter large object {loid} owner to app")
+    remedy = f"by ALTER LARGE OBJECT {loid} OWNER TO …"
+    eventually(lambda: site.log.read_text()[logged:].count(remedy), lambda count: count >= 3)
+    with site.get(path.format(name)) as response:
+        assert (response.status, response.read()) == (200, content)
+
+
+@pytest.mark.parametrize("site", ["sync", "gthread, persistent", "uvicorn"], indirect=True)
+def test_what_the_role_may_no_longer_read_is_cut_and_told(site, stored, server):
+    content = os.urandom(3 * MiB)
+    name = stored(content)
+    loid = loid_of(name)
+    connections[ALIAS].close()
+    with server.connect("postgres") as session, site.get(name) as response:
+        assert response.read(10) == content[:10]
+        session.execute(f"alter large object {loid} owner to postgres")
+        try:
+            with pytest.raises(IncompleteRead):
+                response.read()
+        finally:
+            session.execute(f"alter large object {loid} owner to app")
+    remedy = f"by ALTER LARGE OBJECT {loid} OWNER TO …"
+    # Once by the library and once, with its traceback, by a server that takes nobody for gone.
+    eventually(lambda: site.log.read_text().count(remedy), lambda count: count >= 2)
+
+
 def test_gunicorn_s_timeout_cuts_a_download_of_the_sync_worker_only(
     stored, server, tmp_path, monkeypatch
 ):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from django.utils.http import parse_http_date
 
-from ..catalogue import Entry
+from ..catalogue import TABLE, Entry
 from . import conditions, ranges
 from .headers import refusal_headers
 
@@ -128,9 +128,10 @@ def missing(entry: Entry) -> ContentMissing:
 
 def forbidden(loid: int | None, error: PermissionError) -> ContentForbidden:
     """Log that the object may not be read, and what mends it; return the exception to raise."""
-    message = (
-        f"large object {loid} may not be read: {error.strerror}; give it to the role of the site,"
-        f" by ALTER LARGE OBJECT {loid} OWNER TO …"
-    )
+    if TABLE in str(error):
+        remedy = f"give the role of the site the right, by GRANT SELECT ON {TABLE} TO …"
+    else:
+        remedy = f"give it to the role of the site, by ALTER LARGE OBJECT {loid} OWNER TO …"
+    message = f"large object {loid} may not be read: {error.strerror}; {remedy}"
     logger.error("%s", message)
     return ContentForbidden(message)

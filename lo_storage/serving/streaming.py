@@ -129,22 +129,19 @@ def _steps(entry: Entry, segments: list[Segment]) -> Iterator[Segment]:
 
 def _read(alias: str, entry: Entry, start: int, end: int) -> list[bytes]:
     try:
-        version, modified_at, rows = retry_on_recovery_conflict(
+        version, rows = retry_on_recovery_conflict(
             alias,
             lambda c: catalogue.read_version(
                 c, entry.loid, start, end, entry.created_at, SEND_ROW_SIZE
             ),
         )
     except FileNotFoundError as error:
-        now = retry_on_recovery_conflict(alias, partial(catalogue.find, name=entry.name))
-        if now is not None and now.created_at == entry.created_at:
-            raise missing(entry) from error
-        raise _changed(entry, "deleted") from error
+        raise _not_found(alias, entry) from error
     except PermissionError as error:
         raise forbidden(entry.loid, error) from error
     finally:
         _close_connections(pooled_only=True)
-    if (version, modified_at) != (entry.version, entry.modified_at):
+    if version != (entry.version, entry.modified_at):
         raise _changed(entry, "overwritten")
     check_length(entry, sum(map(len, rows)), end - start)
     return rows
@@ -174,6 +171,17 @@ async def _close_after(seconds: float, sender: asyncio.Task[Any] | None) -> None
     # An ended request has no connection and no thread: asgiref would start a new one for this.
     if sender and not sender.done():
         await _aclose_connections()
+
+
+def _not_found(alias: str, entry: Entry) -> Exception:
+    """Look why there was nothing to read; return the exception to raise."""
+    try:
+        now = retry_on_recovery_conflict(alias, partial(catalogue.find, name=entry.name))
+    except PermissionError as error:
+        return forbidden(entry.loid, error)
+    if now is not None and now.created_at == entry.created_at:
+        return missing(entry)
+    return _changed(entry, "deleted")
 
 
 def _changed(entry: Entry, how: str) -> ContentChanged:

@@ -38,13 +38,14 @@ def test_what_is_smaller_is_read_ahead(cursor, entry, ahead, content):
         entry.name,
         entry.created_at,
         True,
+        (entry.version, entry.modified_at),
         content or b"",
     )
 
 
 def test_an_object_that_is_not_catalogued_is_opened_without_name_and_time(cursor):
     loid = large_objects.create(cursor, b"abc")
-    assert catalogue.open(cursor, loid, 100) == ("", None, True, b"")
+    assert catalogue.open(cursor, loid, 100) == ("", None, True, None, b"")
 
 
 def test_what_is_written_is_a_new_version_without_a_checksum(cursor, entry):
@@ -70,20 +71,21 @@ def test_the_size_and_checksum_of_what_was_written_by_several_statements(cursor,
 def test_content_comes_in_rows(cursor):
     content = bytes(range(256)) * (ROW_SIZE // 128) + b"end"
     loid, _, created_at = catalogue.create(cursor, content, "")
-    rows = list(catalogue.read_rows(cursor, loid, 3, MAX_SIZE, created_at))
+    (version, modified_at), rows = catalogue.read_rows(cursor, loid, 3, MAX_SIZE, created_at)
     assert [len(row) for row in rows] == [ROW_SIZE, ROW_SIZE]
     assert b"".join(rows) == content[3:]
-    assert list(catalogue.read_rows(cursor, loid, len(content), MAX_SIZE, created_at)) == []
-    version, modified_at, rows = catalogue.read_version(cursor, loid, 1, 9, created_at, 4)
-    assert (version, rows) == (1, [content[1:5], content[5:9]])
-    assert modified_at >= created_at
+    assert (version, modified_at >= created_at) == (1, True)
+    read = catalogue.read_rows(cursor, loid, len(content), MAX_SIZE, created_at)
+    assert read == ((version, modified_at), [])
+    read = catalogue.read_version(cursor, loid, 1, 9, created_at, 4)
+    assert read == ((version, modified_at), [content[1:5], content[5:9]])
 
 
 @pytest.mark.parametrize(
     "call",
     [
         catalogue.size,
-        lambda *given, **times: list(catalogue.read_rows(*given, 0, 10, **times)),
+        lambda *given, **times: catalogue.read_rows(*given, 0, 10, **times),
         lambda *given, **times: catalogue.read_version(*given, 0, 10, row_size=4, **times),
         lambda *given, **times: catalogue.write(*given, 0, b"x", **times),
         lambda *given, **times: catalogue.append(*given, b"x", **times),

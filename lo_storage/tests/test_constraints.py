@@ -241,6 +241,102 @@ def test_a_foreign_key_of_a_project_s_own_to_the_number(document, large_objects,
         sql("drop table papers")
 
 
+@pytest.fixture
+def papers(transactional_db):
+    """A function that makes a table of a file column beside a foreign key to its catalogue row."""
+    made = []
+
+    @isolate_apps("lo_storage.tests")
+    def papers(on_delete):
+        class Paper(models.Model):
+            data = DbFileField(null=True)
+            entry = models.ForeignKey(
+                LargeObject, on_delete, null=True, default=None, related_name="+"
+            )
+
+            class Meta:
+                app_label = "lo_storage_tests"
+                constraints = [LargeObjectReference(field="data", name="lo_storage_tests_paper")]
+
+            def __str__(self):
+                return self.data.name
+
+        with connection.schema_editor() as editor:
+            editor.create_model(Paper)
+        made.append(Paper)
+        return Paper
+
+    yield papers
+    for model in made:
+        with connection.schema_editor() as editor:
+            editor.delete_model(model)
+
+
+BY_DJANGO = ["CASCADE", "SET_NULL", "SET_DEFAULT", "PROTECT", "RESTRICT", "DO_NOTHING"]
+BY_POSTGRESQL = [rule for rule in ("DB_CASCADE", "DB_SET_NULL") if hasattr(models, rule)]
+
+
+def new_paper(papers, rule):
+    paper = papers(getattr(models, rule)).objects.create(data=ContentFile(b"march", "march.txt"))
+    paper.entry = LargeObject.objects.get()
+    paper.save()
+    return paper
+
+
+@pytest.mark.parametrize("rule", BY_DJANGO + BY_POSTGRESQL)
+def test_a_row_with_a_key_of_its_own_to_the_number_lets_go_of_both(papers, large_objects, rule):
+    paper = new_paper(papers, rule)
+    before = large_objects()
+    with transaction.atomic():
+        paper.data = ContentFile(b"april", "april.txt")
+        paper.entry = None
+        paper.save()
+        paper.entry = LargeObject.objects.get(name=paper.data.name)
+        paper.save()
+    assert names() == {paper.data.name}
+    assert len(large_objects()) == 1
+    assert not large_objects() & before
+    paper.delete()
+    assert (names(), large_objects()) == (set(), set())
+
+
+@pytest.mark.parametrize("rule", BY_DJANGO)
+def test_on_delete_is_django_s_and_a_file_that_a_key_holds_is_not_let_go(
+    papers, large_objects, rule
+):
+    """The database has no ON DELETE of it, and it is the database that deletes the file."""
+    paper = new_paper(papers, rule)
+    before = names(), large_objects()
+    paper.data = ContentFile(b"april", "april.txt")
+    for let_go in (
+        paper.save,
+        lambda: type(paper).objects.update(data=None),
+        lambda: type(paper).objects.bulk_update([clear(paper)], ["data"]),
+    ):
+        with pytest.raises(IntegrityError, match="entry_id"):
+            let_go()
+        assert (names(), large_objects()) == before
+    other = type(paper).objects.create(entry=paper.entry)
+    with pytest.raises(IntegrityError, match="entry_id"):
+        paper.delete()
+    assert (names(), large_objects()) == before
+    with transaction.atomic():
+        type(paper).objects.filter(pk=other.pk).update(entry=None)
+        type(paper).objects.exclude(pk=other.pk).delete()
+    assert (names(), large_objects()) == (set(), set())
+
+
+@pytest.mark.parametrize("rule", BY_POSTGRESQL)
+def test_on_delete_by_the_database_does_what_it_says(papers, large_objects, rule):
+    paper = new_paper(papers, rule)
+    other = type(paper).objects.create(entry=paper.entry)
+    paper.data = ContentFile(b"april", "april.txt")
+    paper.save(update_fields=["data"])
+    kept = {"DB_CASCADE": [], "DB_SET_NULL": [(paper.pk, None), (other.pk, None)]}[rule]
+    assert list(type(paper).objects.order_by("pk").values_list("pk", "entry")) == kept
+    assert len(large_objects()) == len(names()) == (1 if kept else 0)
+
+
 @isolate_apps("lo_storage.tests")
 def test_a_table_in_another_schema(transactional_db, large_objects):
     class Elsewhere(models.Model):

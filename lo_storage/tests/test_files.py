@@ -10,6 +10,7 @@ from array import array
 import pytest
 from django.db import OperationalError, connection, transaction
 from django.db.transaction import TransactionManagementError
+from django.http import FileResponse
 from django.test.utils import CaptureQueriesContext
 
 from lo_storage import catalogue
@@ -448,7 +449,7 @@ class TestRoundTrips:
             chunks = list(file.chunks())
         assert b"".join(chunks) == content
         assert {len(chunk) for chunk in chunks} == {ROW_SIZE, 5}
-        assert round_trips == [catalogue.OPEN] + 3 * [catalogue.READ_VERSION]
+        assert round_trips == [catalogue.OPEN] + 3 * [catalogue.READ_ROWS]
 
     def test_chunks_are_of_one_version_or_an_error(self, save):
         """A copy that is made of them never has a checksum of what never was."""
@@ -463,6 +464,38 @@ class TestRoundTrips:
                 list(chunks)
             assert error.value.errno == errno.ESTALE
             assert sum(map(len, file.chunks())) == 3 * WRITE_SIZE
+
+    @pytest.mark.parametrize("size", [ROW_SIZE - 1, 3 * WRITE_SIZE])
+    @pytest.mark.parametrize(
+        "parts",
+        [
+            lambda file: file.chunks(ROW_SIZE - 1),
+            lambda file: file.chunks(100),
+            lambda file: iter(lambda: file.file.read(ROW_SIZE), b""),
+            lambda file: iter(lambda: file.file.read(7), b""),
+            lambda file: iter(file.file),
+            lambda file: iter(lambda: file.file.readline(9), b""),
+            lambda file: FileResponse(file).streaming_content,
+        ],
+        ids=["chunks", "small chunks", "read", "small reads", "lines", "readline", "FileResponse"],
+    )
+    def test_reads_are_of_one_version_or_an_error(self, save, parts, size):
+        content = (b"1" * 62 + b"\n\n") * (size // 64 + 1)
+        name = save(content[:size])
+        with db_file_storage.open(name) as file:
+            read = parts(file)
+            first = next(read)
+            with transaction.atomic(), DbFileIO(file.file.loid, "ab") as another:
+                another.write(b"2")
+            with pytest.raises(OSError, match="overwritten while it was read") as error:
+                list(read)
+            assert error.value.errno == errno.ESTALE
+            with pytest.raises(OSError, match="overwritten while it was read"):
+                file.read(1)
+            file.seek(0)
+            assert file.read() == content[:size] + b"2"
+            file.seek(0)
+            assert next(parts(file)).startswith(first)
 
     def test_a_file_that_is_adopted_while_it_is_open_is_written_with_its_row(self):
         with connection.cursor() as cursor:
@@ -479,7 +512,7 @@ class TestRoundTrips:
         document = documents.objects.create(data=save(b"x" * ROW_SIZE))
         with round_trips, document.data as file:
             assert list(file.chunks()) == [b"x" * ROW_SIZE]
-        assert round_trips == [catalogue.OPEN, catalogue.READ_VERSION]
+        assert round_trips == [catalogue.OPEN, catalogue.READ_ROWS]
 
     def test_all_at_once_is_one_statement(self, save, round_trips):
         content = os.urandom(2 * WRITE_SIZE + 5)

@@ -9,6 +9,7 @@ from django.db import DatabaseError, IntegrityError, NotSupportedError, connecti
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
+from lo_storage.catalogue import TABLE
 from lo_storage.migrating import referencing_migrations
 from lo_storage.storage import db_file_storage
 
@@ -109,6 +110,119 @@ def test_migrating_to_zero_is_refused_before_anything_is_touched(other, monkeypa
     }
     Document.objects.using(other).all().delete()
     assert numbers(other) == set()
+
+
+SHELF = {
+    "__init__.py": "",
+    "migrations/__init__.py": "",
+    "migrations/0001_initial.py": """
+from django.db import migrations, models
+from lo_storage.constraints import LargeObjectReference
+
+class Migration(migrations.Migration):
+    dependencies = {dependencies}
+    operations = [
+        migrations.CreateModel(
+            "Paper",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True)),
+                ("data", models.FileField(null=True)),
+            ],
+            options={{"constraints": {constraints}}},
+        ),
+    ]
+""",
+}
+LATER = """
+from django.db import migrations
+from lo_storage.constraints import LargeObjectReference
+
+class Migration(migrations.Migration):
+    dependencies = [("lo_storage", "0001_initial"), ("{app}", "0001_initial")]
+    operations = [
+        migrations.AddConstraint("paper", LargeObjectReference(field="data", name="{app}_data"))
+    ]
+"""
+
+
+@pytest.fixture(params=["at once", "later"])
+def shelf(request, tmp_path, monkeypatch, settings):
+    """An app whose migrations add a reference, with the table or by a migration of its own."""
+    app = f"shelf_{request.param.replace(' ', '_')}"
+    files, names = dict(SHELF), ["0001_initial"]
+    if request.param == "later":
+        files["migrations/0002_reference.py"] = LATER.format(app=app)
+        names.append("0002_reference")
+        dependencies, constraints = "[]", "[]"
+    else:
+        dependencies = '[("lo_storage", "0001_initial")]'
+        constraints = f'[LargeObjectReference(field="data", name="{app}_data")]'
+    for file, text in files.items():
+        (tmp_path / app / file).parent.mkdir(parents=True, exist_ok=True)
+        if file == "migrations/0001_initial.py":
+            text = text.format(dependencies=dependencies, constraints=constraints)
+        (tmp_path / app / file).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, app]
+    return app, names
+
+
+def test_migrating_to_zero_leaves_the_rows_of_an_app_that_names_files(other, shelf):
+    """Its migrations come first in that plan: its table, or its trigger, would be gone."""
+    app, names = shelf
+    call_command("migrate", app, database=other, verbosity=0)
+    name = db_file_storage.save("march.txt", ContentFile(b"march"))
+
+    def state():
+        applied = MigrationRecorder(connections[other]).applied_migrations()
+        with connections[other].cursor() as cursor:
+            cursor.execute(f"select data from {app}_paper")
+            rows = cursor.fetchall()
+            cursor.execute("select tgname from pg_trigger where tgname like %s", [f"{app}%"])
+            return {name for label, name in applied if label == app}, rows, cursor.fetchall()
+
+    with connections[other].cursor() as cursor:
+        cursor.execute(f"insert into {app}_paper (data) values (%s)", [name])
+        with pytest.raises(CommandError, match="nothing was changed"):
+            call_command("migrate", "lo_storage", "zero", database=other, verbosity=0)
+        assert state() == (set(names), [(name,)], [(f"{app}_data_release",)])
+        cursor.execute(f"update {app}_paper set data = null")
+        assert numbers(other) == set()
+        call_command("migrate", "lo_storage", "zero", database=other, verbosity=0)
+    tables = connections[other].introspection.table_names()
+    assert (f"{app}_paper" in tables, TABLE in tables) == (len(names) == 2, False)
+
+
+class KeepsOut:
+    """A router that keeps the library out of a database."""
+
+    def allow_migrate(self, db, app_label, **hints):
+        return app_label != "lo_storage"
+
+
+def test_migrating_to_zero_where_a_router_keeps_the_app_out(transactional_db, settings):
+    settings.DATABASE_ROUTERS = [KeepsOut()]
+    with another_database() as database, added_alias("other", **database) as alias:
+        for target in ([], ["zero"]):
+            call_command("migrate", "lo_storage", *target, database=alias, verbosity=0)
+        assert TABLE not in connections[alias].introspection.table_names()
+
+
+def test_migrating_to_zero_is_refused_by_files_whatever_a_router_says(other, settings):
+    """The other apps of the plan may be let in: their rows name the files."""
+    db_file_storage.save("march.txt", ContentFile(b"march"))
+    settings.DATABASE_ROUTERS = [KeepsOut()]
+    with pytest.raises(CommandError, match="nothing was changed"):
+        call_command("migrate", "lo_storage", "zero", database=other, verbosity=0)
+    assert len(numbers(other)) == 1
+
+
+def test_forgetting_the_migrations_of_a_table_that_is_not_there(other):
+    with connections[other].cursor() as cursor:
+        cursor.execute(f"drop table {TABLE}")
+    call_command("migrate", "lo_storage", "zero", fake=True, database=other, verbosity=0)
+    applied = MigrationRecorder(connections[other]).applied_migrations()
+    assert not [name for app, name in applied if app == "lo_storage"]
 
 
 def test_references_of_version_1_are_moved_and_moved_back(other):

@@ -23,12 +23,14 @@ TABLES = 200
 # more digits than were looked for is younger than the search, and its file stays.
 UNNAMED = """
     with key (key) as materialized (select name from {table} where false {keys}),
-         number (loid) as materialized (select loid from {table} where false {numbers})
+         number (loid) as materialized (
+             select loid::bigint from {table} where false {numbers}
+         )
     select name, size, original_name
       from {table} entry
      where not exists (select from key where key = loid::text || '.')
        and not exists (select from key where key = loid::text and name !~ '^[0-9]+[.][^0-9]')
-       and not exists (select from number where number.loid = entry.loid)
+       and not exists (select from number where number.loid = entry.loid::bigint)
        and length(loid::text) between {fewest} and {most}
        and created_at < coalesce(%s::timestamptz, 'infinity')
        and name = any (coalesce(%s::text[], array[name]))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
-from django.db import models, router
+from django.db import connections, models, router
 
 from ..database import db_for_write
 from ..storage import DbFileStorage
@@ -27,12 +27,18 @@ def file_columns(alias: str | None = None) -> Iterator[tuple[type[models.Model],
                     yield model, field
 
 
-def columns_elsewhere(alias: str) -> list[str]:
-    """Return the file columns whose files are in a database, and whose rows are in another."""
+def columns_elsewhere(alias: str, *same: str) -> list[str]:
+    """Return the file columns whose files are in a database, and whose rows are in another.
+
+    Arguments:
+
+    - `alias`: the database of the files.
+    - `same`: other aliases of that database.
+    """
     return [
         f"{model._meta.label}.{field.name}"
         for model, field in file_columns(alias)
-        if router.db_for_write(model) != alias
+        if router.db_for_write(model) not in (alias, *same)
     ]
 
 
@@ -45,9 +51,15 @@ def columns_beside(alias: str) -> list[tuple[type[models.Model], Any]]:
 
     Raises `RowsElsewhere` where there are others: nobody can tell there what no row names.
     """
-    if elsewhere := columns_elsewhere(alias):
+    database = _database(alias)
+    same = [other for other in connections if _database(other) == database]
+    if elsewhere := columns_elsewhere(alias, *same):
         raise RowsElsewhere(
             f"the rows of {', '.join(elsewhere)} are not in the database {alias!r}, where their"
             " files are; give the DbFileStorage of these fields the alias of their rows"
         )
     return list(file_columns(alias))
+
+
+def _database(alias: str) -> list[Any]:
+    return [connections.settings[alias][key] for key in ("HOST", "PORT", "NAME")]

@@ -16,8 +16,9 @@ from ..catalogue import TABLE
 DIGITS = f"select length(min(loid)::text), length(max(loid)::text) from {TABLE}"
 
 # The columns that can hold a name or the number of an object, and why one cannot be searched. What
-# holds none is left out: numbers, dates and the like. A partition and a view have the rows of other
-# tables; a materialized view has its own.
+# holds none is left out: dates and the like, and numbers but those of type oid and of a foreign key
+# to the catalogue, which may be of another type. A partition and a view have the rows of other
+# tables; a materialized view has its own, or none yet.
 COLUMNS = """
     with recursive part(type, oid) as (
         select oid, oid from pg_type
@@ -34,7 +35,7 @@ COLUMNS = """
     )
     select quote_ident(nspname) || '.' || quote_ident(relname),
            quote_ident(attname),
-           leaf.oid = 'oid'::regtype,
+           of_leaf.typcategory = 'N',
            type.oid <> leaf.oid and type.typtype <> 'd',
            case when not has_schema_privilege(namespace.oid, 'usage')
                   or not has_column_privilege(class.oid, attnum, 'select')
@@ -54,10 +55,16 @@ COLUMNS = """
        and relkind in ('r', 'p', 'f', 'm')
        and not relispartition
        and relpersistence <> 't'
+       and relispopulated
        and nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
-       and class.oid <> %s::regclass
+       and class.oid <> %(catalogue)s::regclass
        and (of_leaf.typcategory not in ('B', 'D', 'G', 'I', 'N', 'T', 'V')
-            or leaf.oid = 'oid'::regtype)
+            or leaf.oid = 'oid'::regtype
+            or exists (select from pg_constraint
+                        where contype = 'f'
+                          and confrelid = %(catalogue)s::regclass
+                          and conrelid = class.oid
+                          and attnum = any (conkey)))
        and leaf.oid <> 'uuid'::regtype
      order by nspname, relname, attnum
 """
@@ -72,7 +79,7 @@ class Search(NamedTuple):
     fewest: int  # digits that a number of the catalogue has
     most: int
     keys: list[str]  # for each table, a query of the numbers in its texts: "16418.", or "16418"
-    numbers: list[str]  # for each oid column, a query of its numbers
+    numbers: list[str]  # for each column of numbers of objects, a query of them
     unsearchable: list[str]  # what neither looks into: "public.papers.pickle (bytea)"
 
 
@@ -83,13 +90,13 @@ def search(alias: str) -> Search:
     with connections[alias].cursor() as cursor:
         cursor.execute(DIGITS)
         fewest, most = (digits or 1 for digits in cursor.fetchone())
-        cursor.execute(COLUMNS, [TABLE])
+        cursor.execute(COLUMNS, {"catalogue": TABLE})
         for table, column, is_number, is_array, why_not in cursor.fetchall():
             if why_not:
                 unsearchable.append(f"{table}.{column} ({why_not})")
             elif is_number:
                 value = f"unnest({column}::oid[])" if is_array else column
-                numbers.append(f"select {value} from {table}")
+                numbers.append(f"select {value}::bigint from {table}")
             else:
                 texts.setdefault(table, []).append(f"{column}::text")
     keys = [_keys(table, columns, fewest, most) for table, columns in texts.items()]

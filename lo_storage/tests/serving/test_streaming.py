@@ -13,6 +13,7 @@ from django.http import Http404
 from django.test import AsyncRequestFactory, RequestFactory
 from django.urls import path
 
+from lo_storage.catalogue import FIND
 from lo_storage.large_objects import INV_WRITE
 from lo_storage.models import LargeObject
 from lo_storage.serving import streaming
@@ -98,6 +99,29 @@ LONG = 3_000_000
 
 
 SIZES = [*[SEND_ROW_SIZE] * 23, 79_552]
+
+
+def test_a_catalogue_that_the_role_may_no_longer_read_cuts_a_download(save, guest, caplog):
+    """It is refused while a file is looked for that was deleted: that is no `OSError` either."""
+    name = save(bytes(1_500_000))
+    loid = entry().loid
+    sent = iter(db_serve(RequestFactory().get("/"), name))
+    for _ in range(9):
+        next(sent)
+    db_file_storage.delete(name)
+
+    def become_guest(execute, sql, *args):
+        if sql == FIND:
+            connection.connection.execute(f"set local role {guest}")
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(become_guest), pytest.raises(ContentForbidden) as error:
+        next(sent)
+    assert str(error.value) == (
+        f"large object {loid} may not be read: permission denied for table lo_storage_largeobject;"
+        " give the role of the site the right, by GRANT SELECT ON lo_storage_largeobject TO …"
+    )
+    assert caplog.record_tuples == [("lo_storage", logging.ERROR, str(error.value))]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,10 +1,12 @@
+from types import SimpleNamespace
+
 import pytest
 from django.db import connection, models
 from django.test.utils import isolate_apps
 
 from lo_storage.models import LargeObject
 from lo_storage.storage import DbFileStorage
-from lo_storage.upkeep import cleaning
+from lo_storage.upkeep import cleaning, columns
 from lo_storage.upkeep.cleaning import Deletion, delete_unnamed, unnamed
 from lo_storage.upkeep.columns import RowsElsewhere
 
@@ -67,6 +69,24 @@ def test_no_model_needs_to_know_who_names_a_file(documents, save):
     finally:
         with connection.cursor() as cursor:
             cursor.execute("drop table nobody_imports_its_model, settings")
+
+
+def test_rows_by_a_second_alias_of_the_same_database(rows_elsewhere, save, another_alias):
+    another_alias("rows")
+    named, lost = save(), save()
+    assert Document.objects.create(data=named)._state.db == "rows"
+    assert found() == {lost}
+    assert list(delete_unnamed("default", [named, lost])) == [Deletion(1, {})]
+    assert names() == {named}
+
+
+def test_a_model_without_its_table_stops_nothing(db, save, monkeypatch):
+    """It is installed, and was not migrated."""
+    monkeypatch.setattr(columns, "apps", SimpleNamespace(get_models=lambda: [Document]))
+    assert Document._meta.db_table not in connection.introspection.table_names()
+    lost = save()
+    assert found() == {lost}
+    assert list(delete_unnamed("default", [lost])) == [Deletion(1, {})]
 
 
 def in_letters(alias, names):

@@ -74,6 +74,32 @@ def test_the_number_of_an_object_is_found_in(name, column, value):
     assert is_named(name)
 
 
+@pytest.mark.parametrize("column", ["int", "bigint", "regclass", "another_schema.number", "oid"])
+def test_a_foreign_key_of_any_type_is_found(name, column):
+    execute("create schema another_schema")
+    execute("create domain another_schema.number as bigint")
+    execute(
+        'create table another_schema."the papers" (value int, "the object" '
+        f"{column} references lo_storage_largeobject (loid))"
+    )
+    execute("""insert into another_schema."the papers" ("the object") values (null)""")
+    assert not is_named(name)
+    loid = int(name.partition(".")[0])
+    execute("""update another_schema."the papers" set "the object" = %s::bigint""", loid)
+    assert is_named(name)
+
+
+def test_a_foreign_key_that_holds_what_is_no_number_of_an_object_stops_nothing(name):
+    """It was not valid when it came."""
+    execute("create table papers (object bigint)")
+    execute("insert into papers values (-1), (4294967296), (%s)", name.partition(".")[0])
+    execute(
+        "alter table papers"
+        " add foreign key (object) references lo_storage_largeobject (loid) not valid"
+    )
+    assert is_named(name)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -128,6 +154,27 @@ def test_a_materialized_view_a_default_and_a_collation(name, save):
     assert not is_named(other)
     execute(f"create table letters (name text default '{other}')")
     assert is_named(other)
+
+
+def test_a_materialized_view_without_data_stops_nothing(name):
+    execute("create table papers (name text)")
+    execute("create materialized view drafts as select name from papers with no data")
+    execute("insert into papers values (%s)", name)
+    assert is_named(name)
+
+
+def test_a_table_that_the_role_may_not_read_stops_nothing(name, save, guest):
+    lost = save(b"lost")
+    execute("create table papers (name text)")
+    execute("insert into papers values (%s)", name)
+    execute("create table secrets (name text)")
+    execute(f"grant select on papers, lo_storage_largeobject to {guest}")
+    execute(f"set local role {guest}")
+    found = [file.name for file in unnamed("default")]
+    told = search("default").unsearchable
+    execute("reset role")
+    assert found == [lost]
+    assert "public.secrets.name (this role may not read it)" in told
 
 
 @pytest.mark.parametrize("column", ["another_schema.pair", "another_schema.pair[]"])
