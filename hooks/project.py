@@ -28,8 +28,8 @@ LEFT_OUT = {
 KEPT = {
     "docs": {"backups.md", "checks.md", "how-it-works.md", "replicas.md", "running.md"},
     "tests": {
-        *("__init__.py", "serving.py", "streaming_site.py", "test_attempts.py", "test_bin.py"),
-        *("test_database_away.py", "test_embedded_postgres.py", "test_layers.py"),
+        *("__init__.py", "doors.py", "serving.py", "streaming_site.py", "test_attempts.py"),
+        *("test_bin.py", "test_database_away.py", "test_embedded_postgres.py", "test_layers.py"),
         *("test_request_bodies.py", "test_settings.py"),
     },
 }

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from invoices import links
 from invoices.models import Invoice
+from tests.doors import Door
 
 from .conftest import content_of, downloaded, large_objects, multipart, replace, shows, upload
 
@@ -21,27 +22,57 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SAID = "The database cannot save this now. Nothing was changed; try again."
 
 
-class Killer:
-    """Ends this thread's session after so many of its statements; after 0, before the first."""
+class Moment:
+    """Takes the database away after so many statements; after 0, before the first."""
 
-    def __init__(self, after):
-        self.after, self.seen, self.killed = after, 0, False
+    def __init__(self, after, take_away):
+        self.after, self.take_away, self.came = after, take_away, False
+        self.in_transaction = []  # of each statement, whether it was
 
     def __call__(self, execute, *arguments):
         if self.after == 0:
-            self.kill()
+            self.come()
+        self.in_transaction.append(connection.in_atomic_block)
         result = execute(*arguments)
-        self.seen += 1
-        if self.seen == self.after:
-            self.kill()
+        if len(self.in_transaction) == self.after:
+            self.come()
         return result
 
-    def kill(self):
-        self.after, self.killed = None, True
+    def come(self):
+        self.after, self.came = None, True
+        self.take_away()
+
+
+@pytest.fixture
+def door(transactional_db):
+    """The port by which this test reaches its database."""
+    door = Door()
+    door.open()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
+        patch.setitem(connection.settings_dict, "PORT", door.port)
+        connection.close()
+        yield door
+    connection.close()
+    door.close()
+
+
+@pytest.fixture(params=["session", "port"])
+def take_away(request, door):
+    def end_session():
+        """Another one is to be had."""
         pid = connection.connection.info.backend_pid
         with closing(connection.copy()) as other, other.cursor() as cursor:
             cursor.execute("select pg_terminate_backend(%s, 10000)", [pid])
             assert cursor.fetchone() == (True,)
+
+    def close_port():
+        """None is, for as long as the request lasts."""
+        door.close()
+        if not connection.in_atomic_block:
+            connection.close()  # A BEGIN finds it out, if one comes next.
+
+    return {"session": end_session, "port": close_port}[request.param]
 
 
 PAGES = {
@@ -82,10 +113,10 @@ def state():
 
 
 @pytest.fixture
-def ask(alice):
+def ask(door, alice):
     """Ask for a page while its database goes away: the state before, the answer, and after it."""
 
-    def ask(page, killer):
+    def ask(page, moment):
         Invoice.objects.all().delete()
         file = ContentFile(b"old", "old.pdf")
         invoice = Invoice.objects.create(owner=alice, number="1", title="rent", data=file)
@@ -94,10 +125,12 @@ def ask(alice):
         client = Client(raise_request_exception=False)
         client.force_login(alice)
         before = state()
-        with connection.execute_wrapper(killer):
+        with connection.execute_wrapper(moment):
             answer = PAGES[page](client, invoice)
             if answer.streaming:
                 downloaded(answer)
+        if door.listener is None:
+            door.open()
         close_old_connections()  # as at the end of each request; the test's client leaves it out
         return before, answer, state()
 
@@ -105,13 +138,13 @@ def ask(alice):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_after_any_statement_it_is_a_sentence_and_all_or_nothing(page, ask):
-    before, well, done = ask(page, Killer(after=-1))
+def test_after_any_statement_it_is_a_sentence_and_all_or_nothing(page, ask, take_away):
+    before, well, done = ask(page, Moment(-1, take_away))
     assert well.status_code in {200, 302, 404}
     for after in itertools.count():
-        killer = Killer(after)
-        _, answer, found = ask(page, killer)
-        if not killer.killed:
+        moment = Moment(after, take_away)
+        _, answer, found = ask(page, moment)
+        if not moment.came:
             break
         if answer.status_code == 503:
             assert shows(answer, "The database does not answer")
@@ -121,6 +154,20 @@ def test_after_any_statement_it_is_a_sentence_and_all_or_nothing(page, ask):
         else:
             assert (answer.status_code, found) == (well.status_code, done)
     assert after > 1  # each page asks the database something
+
+
+@pytest.mark.parametrize("page", ["upload", "edit", "replace", "delete"])
+def test_a_begin_that_finds_no_database_is_told_in_the_form(page, ask, door):
+    def refuse_the_next():
+        connection.close()
+        door.refuses = 1
+
+    well = Moment(-1, refuse_the_next)
+    ask(page, well)
+    before_begin = well.in_transaction.index(True)
+    before, answer, found = ask(page, Moment(before_begin, refuse_the_next))
+    assert (answer.status_code, shows(answer, SAID), door.refuses) == (200, True, 0)
+    assert found == before
 
 
 @pytest.fixture(autouse=True)

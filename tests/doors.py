@@ -1,0 +1,57 @@
+"""A way to the test's database that can be closed."""
+
+import socket
+import threading
+from contextlib import suppress
+
+from django.db import connection
+
+
+class Door:
+    """A port that leads to the test's database, as long as it is open."""
+
+    def __init__(self):
+        self.port, self.listener, self.through = 0, None, []
+        self.refuses = 0  # so many of those who come, while it is open
+        self.behind = [connection.settings_dict[name] for name in ("HOST", "PORT")]
+
+    def open(self):
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._let_in, args=[self.listener]).start()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept()
+        self.listener.close()
+        self.listener = None
+        for side in self.through:
+            with suppress(OSError):  # closed by the other side
+                side.shutdown(socket.SHUT_RDWR)
+        self.through.clear()
+
+    def _let_in(self, listener):
+        with suppress(OSError):  # closed
+            while True:
+                outside, _ = listener.accept()
+                if self.refuses:
+                    self.refuses -= 1
+                    outside.close()
+                    continue
+                inside = self._database()
+                self.through += [outside, inside]
+                for sides in [(outside, inside), (inside, outside)]:
+                    threading.Thread(target=self._pass_on, args=sides).start()
+
+    def _database(self):
+        host, port = self.behind
+        if not host.startswith("/"):
+            return socket.create_connection((host or "localhost", port or 5432))
+        inside = socket.socket(socket.AF_UNIX)
+        inside.connect(f"{host}/.s.PGSQL.{port or 5432}")
+        return inside
+
+    def _pass_on(self, source, target):
+        with source, suppress(OSError):
+            while piece := source.recv(65536):
+                target.sendall(piece)
+            target.shutdown(socket.SHUT_RDWR)
