@@ -1,6 +1,7 @@
 """Django's own test cases, and its requests: where a file's transaction begins and ends."""
 
 import pytest
+from django.conf import global_settings
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, connection, connections, transaction
@@ -123,6 +124,7 @@ def test_a_request(
 ):
     """What a broken request leaves: with ATOMIC_REQUESTS nothing, or each row with its file."""
     settings.ROOT_URLCONF = __name__
+    settings.FILE_UPLOAD_HANDLERS = global_settings.FILE_UPLOAD_HANDLERS  # not a site's own
     settings.MIDDLEWARE = []
     monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", atomic_requests)
     client.raise_request_exception = False
