@@ -154,6 +154,20 @@ class TestNames:
     def test_what_is_no_name_is_no_file(self, name, alice, signed_in):
         assert shows(upload(signed_in(alice), (name, b"content")), "Choose at least one file.")
 
+    @pytest.mark.parametrize(
+        ("name", "title", "kind"),
+        [
+            ("Dr. Ferreira - HIV test of Alice.pdf", "Dr. Ferreira - HIV test of Alice", "PDF"),
+            ("supplemental Letter (H.K.) Limited", "supplemental Letter (H.K.) Limited", "file"),
+            ("scan.2026-11-28", "scan.2026-11-28", "file"),
+            ("backup.tar.gz", "backup", "TAR.GZ"),
+        ],
+    )
+    def test_title_and_kind_are_those_of_the_stored_name(self, name, title, kind, alice, signed_in):
+        upload(signed_in(alice), (name, b"content"))
+        invoice = Invoice.objects.get()
+        assert (invoice.title, invoice.kind) == (title, kind)
+
     def test_a_title_is_made_of_what_can_stand_in_one(self, alice, signed_in):
         upload(signed_in(alice), ("two\nlines  of.it.pdf", b"x"), ("t" * 250, b"x"), (" ", b"x"))
         titles = Invoice.objects.order_by("pk").values_list("title", flat=True)
