@@ -1,6 +1,9 @@
 """Two sessions and one file. The other session's statement is ours, run over its own cursor."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import combinations
 
 import psycopg
 import pytest
@@ -197,6 +200,134 @@ def test_two_tables_that_let_go_of_a_file_at_once(
             assert file.read() == b"march"
         Attachment.objects.all().delete()
     assert large_objects() == set()
+
+
+DOCUMENT, ATTACHMENT = "lo_storage_tests_document", "lo_storage_tests_attachment"
+# How many rows of each table name the file, and what the two sessions do.
+CHANGES = {
+    "two tables let go by deletion": (
+        (1, 1),
+        f"delete from {DOCUMENT}",
+        f"delete from {ATTACHMENT}",
+    ),
+    "two tables let go by null": (
+        (1, 1),
+        f"update {DOCUMENT} set data = null",
+        f"update {ATTACHMENT} set data = null",
+    ),
+    "two rows of one table let go": (
+        (2, 0),
+        f"delete from {DOCUMENT} where title = '0'",
+        f"delete from {DOCUMENT} where title = '1'",
+    ),
+    "one lets go, another table begins": (
+        (1, 0),
+        f"delete from {DOCUMENT}",
+        f"insert into {ATTACHMENT} (data) values (%(name)s)",
+    ),
+    "one moves, the same table begins": (
+        (1, 0),
+        f"with gone as (delete from {DOCUMENT} where title = '0' returning data)"
+        f" insert into {ATTACHMENT} (data) select data from gone",
+        f"insert into {DOCUMENT} (title, data) values ('1', %(name)s)",
+    ),
+}
+# What tells a transaction that it could not know, or that the file is gone.
+REFUSED = {
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.ForeignKeyViolation,
+}
+
+
+class Session:
+    """Runs statements one after the other, in a thread of its own; remembers what was refused."""
+
+    def __init__(self, connection):
+        self.connection, self.pool = connection, ThreadPoolExecutor(1)
+        self.refused, self.last = None, None
+
+    def run(self, statement, parameters):
+        try:
+            self.connection.execute(statement, parameters)
+        except psycopg.errors.InFailedSqlTransaction:
+            assert self.refused is not None
+        except psycopg.Error as error:
+            self.refused = type(error)
+
+    def step(self, observer, statement, parameters):
+        """Begin a statement; return once it has ended, or waits for the other session."""
+        self.last = self.pool.submit(self.run, statement, parameters)
+        blocked = "select cardinality(pg_blocking_pids(%s)) > 0"
+        while True:
+            try:
+                return self.last.result(timeout=0.005)
+            except TimeoutError:
+                pid = self.connection.info.backend_pid
+                if observer.execute(blocked, [pid]).fetchone() == (True,):
+                    return None
+
+
+@pytest.fixture
+def three_sessions(other_session):
+    info = other_session.info
+    with ExitStack() as stack:
+
+        def another():
+            session = psycopg.connect(info.dsn, password=info.password, autocommit=True)
+            return stack.enter_context(session)
+
+        sessions = [Session(other_session), Session(another())]
+        for session in sessions:
+            stack.enter_context(session.pool)
+        yield *sessions, another()
+
+
+@pytest.mark.parametrize("theirs", LEVELS)
+@pytest.mark.parametrize("ours", LEVELS)
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_order_of_two_transactions(documents, three_sessions, change, ours, theirs):
+    """Whatever comes first: the file is there if a row names it, and else it is not."""
+    (of_documents, of_attachments), *statements = CHANGES[change]
+    *sessions, observer = three_sessions
+    scripts = [
+        [f"begin isolation level {level}; select from {DOCUMENT}", statement, "commit"]
+        for level, statement in zip([ours, theirs], statements, strict=True)
+    ]
+    ended = Counter()
+    for first in combinations(range(6), 3):
+        with transaction.atomic():
+            name = db_file_storage.save("march.txt", ContentFile(b"march"))
+            for title in range(of_documents):
+                documents.objects.create(title=str(title), data=name)
+            for _ in range(of_attachments):
+                Attachment.objects.create(data=name)
+        remaining = [iter(script) for script in scripts]
+        for session in sessions:
+            session.refused = None
+        for moment in range(6):
+            which = int(moment not in first)
+            statement = next(remaining[which])
+            parameters = {"name": name} if "%(name)s" in statement else None
+            sessions[which].step(observer, statement, parameters)
+        for session in sessions:
+            session.last.result()
+        named = observer.execute(
+            f"select data from {DOCUMENT} where data is not null"
+            f" union select data from {ATTACHMENT} where data is not null"
+        ).fetchall()
+        kept = observer.execute(
+            "select name from lo_storage_largeobject"
+            " join pg_largeobject_metadata object on object.oid = loid"
+        ).fetchall()
+        assert kept == named, first
+        refused = [session.refused for session in sessions]
+        assert {*refused} <= {None, *REFUSED}
+        ended[tuple(error and error.__name__ for error in refused)] += 1
+        Attachment.objects.all().delete()
+        documents.objects.all().delete()
+    assert ended[None, None]  # one after the other
+    assert observer.execute("select count(*) from pg_largeobject_metadata").fetchone() == (0,)
 
 
 def test_a_row_that_begins_to_name_the_file_is_waited_for(documents, other, wait_until_blocked):
