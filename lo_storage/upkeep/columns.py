@@ -62,4 +62,5 @@ def columns_beside(alias: str) -> list[tuple[type[models.Model], Any]]:
 
 
 def _database(alias: str) -> list[Any]:
-    return [connections.settings[alias][key] for key in ("HOST", "PORT", "NAME")]
+    settings = connections[alias].settings_dict
+    return [settings[key] for key in ("HOST", "PORT", "NAME")]
