@@ -186,7 +186,7 @@ def test_what_the_server_refuses_can_be_sent_again(alices_page, sample):
         cursor.execute("alter table django_session rename to elsewhere")
     try:
         upload(page, sample("first.pdf", pdf()))
-        expect(page.get_by_role("status")).to_contain_text("The database does not answer")
+        expect(page.get_by_role("status")).to_contain_text("Something went wrong here")
     finally:
         with connection.cursor() as cursor:
             cursor.execute("alter table elsewhere rename to django_session")
