@@ -234,6 +234,7 @@ def test_django_simple_history(project):
 REVERSION = """
 import reversion
 from django.core.files.base import ContentFile
+from django.db import IntegrityError
 from lo_storage.models import LargeObject
 from papers.models import Paper
 from reversion.models import Revision, Version
@@ -258,8 +259,8 @@ try:
     first.revision.revert()
     with Paper.objects.get(pk=paper.pk).data.open() as file:
         print(file.read())
-except Exception as error:
-    print(type(error).__name__)
+except IntegrityError:
+    print("IntegrityError")
 Paper.objects.all().delete()
 print(names())
 Revision.objects.all().delete()
@@ -328,6 +329,7 @@ def test_django_constance(project):
 
 IMPORT = """
 from django.core.files.base import ContentFile
+from django.db import IntegrityError
 from import_export.resources import modelresource_factory
 from papers.models import Paper
 from tablib import Dataset
@@ -347,7 +349,7 @@ for dry_run in (True, False):
     try:
         result = PaperResource().import_data(wrong, dry_run=dry_run, use_transactions=True)
         print([number for number, _ in result.row_errors()])
-    except Exception as error:
+    except IntegrityError as error:
         print(type(error).__name__)
 print(Paper.objects.count())
 """
@@ -737,6 +739,7 @@ def test_factory_boy(project):
 
 
 BAKERY = """
+from django.db import IntegrityError
 from model_bakery import baker
 from papers.models import Scan
 
@@ -745,7 +748,7 @@ for options in ({"_create_files": True}, {}):
         made = baker.make(Scan, **options)
         with made.data.open() as data, made.picture.open() as picture:
             print(len(data.read()) > 0, len(picture.read()) > 0)
-    except Exception as error:
+    except (IntegrityError, TypeError) as error:
         print(type(error).__name__)
 """
 SCAN = """
