@@ -6,6 +6,16 @@ import pytest
 from django.db.models.signals import post_migrate
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_xdist_auto_num_workers(config):
+    """One process for some of the tests: they are done before several have started."""
+    cores = yield
+    some = ["file_or_dir", "keyword", "markexpr", "lf", "trace"]
+    if any(map(config.getoption, some)) or config.getoption("capture") == "no":
+        return 0
+    return min(cores + 1, 6)  # each waits a third of its time, for PostgreSQL or a browser
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_permissions():
     """Django would make all anew after each test that commits, which takes longer than many."""

@@ -4,6 +4,7 @@ import os
 import tempfile
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -21,6 +22,15 @@ for asks_for_colours in ("FORCE_COLOR", "CLICOLOR_FORCE", "PY_COLORS"):
 ALIAS = "thrown_away"
 # What a process has written survives it without fsync, too: no test here cuts the power.
 OPTIONS = "-c fsync=off -c min_wal_size=32MB -c max_prepared_transactions=2 -c wal_level=logical"
+
+
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    # First, because the longest modules are here: while one runs, other processes do the rest.
+    items.sort(key=lambda item: HERE not in item.path.parents)
 
 
 class Server:

@@ -108,6 +108,49 @@ def test_setup_of_a_set_that_does_not_exist(project, machine):
     assert "there is no set 'demon'" in errors
 
 
+def test_all_tests_run_in_several_processes(small_project):
+    printed = bin_test(small_project, "-x")
+    assert re.search(r"^created: ([2-6])/\1 workers\n\1 workers \[2 items\]$", printed, re.M)
+    assert re.fullmatch(r"=+ 2 passed in .* =+", printed.splitlines()[-1])
+
+
+@pytest.mark.parametrize("arguments", [["tests/test_a.py"], ["-k", "test_a"], ["--pdb"]])
+def test_some_tests_and_a_debugger_run_in_one(arguments, small_project):
+    printed = bin_test(small_project, *arguments)
+    assert "workers" not in printed
+    assert re.fullmatch(r"=+ [12] passed.* in .* =+", printed.splitlines()[-1])
+
+
+@pytest.fixture
+def small_project(tmp_path):
+    """bin/test with two tests, whose other checks find nothing."""
+    for name in ["bin/test", "conftest.py"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    for name in ["bin/setup", "bin/browser", ".venv/bin/lint-imports"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        script(tmp_path / name, "exit")
+    python = f'[ "$2" != pytest ] || exec "{sys.executable}" "$@"'
+    script(tmp_path / ".venv/bin/python", python)
+    (tmp_path / "tests").mkdir()
+    for name in ["a", "b"]:
+        (tmp_path / "tests" / f"test_{name}.py").write_text(f"def test_{name}(): pass\n")
+    return tmp_path
+
+
+def bin_test(project, *arguments):
+    environment = {
+        **{name: value for name, value in os.environ.items() if name[:7] != "PYTEST_"},
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # which takes longest
+        "PYTEST_PLUGINS": "xdist.plugin",
+    }
+    result = subprocess.run(
+        [project / "bin" / "test", *arguments], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
 def test_each_package_is_locked_by_its_hashes():
     for lock in (ROOT / "requirements").iterdir():
         packages = re.split(r"\n(?=\w)", lock.read_text())[1:]  # The first is a comment.
@@ -120,7 +163,9 @@ def test_each_package_is_locked_by_its_hashes():
 
 def test_demo_takes_the_next_port_and_ends_with_its_database(tmp_path):
     project = tmp_path / "project"
-    shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(".*", "test-results"))
+    shutil.copytree(
+        ROOT, project, ignore=shutil.ignore_patterns(".*", "__pycache__", "test-results")
+    )
     ours = {"DATABASE_URL", "DJANGO_SETTINGS_MODULE"}
     environment = {k: v for k, v in os.environ.items() if k not in ours}
     with socket.create_server(("127.0.0.1", 0)) as taken:
