@@ -15,6 +15,8 @@ import psycopg
 import requests
 from django.conf import settings
 
+from config.embedded_postgres import Lock
+
 from .test_embedded_postgres import until
 
 ROOT = Path(__file__).parent.parent
@@ -43,15 +45,18 @@ def environment(directory: Path, *packages: str) -> Path:
     """
     python = directory / "bin" / "python"
     made, of = directory / "made", f"{sys.version} {packages}"
-    if not made.exists() or made.read_text() != of:
-        for command in (
-            ["venv", "--clear", "--python", sys.executable, directory],
-            ["pip", "install", "--compile-bytecode", "--python", python, *packages],
-        ):
-            uv = [sys.executable, "-m", "uv", *command, "--quiet"]
-            result = subprocess.run(uv, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True)
-            assert result.returncode == 0, result.stdout
-        made.write_text(of)
+    with Lock(directory.with_name(f"{directory.name}.lock")):  # the tests of others wait for it
+        if not made.exists() or made.read_text() != of:
+            for command in (
+                ["venv", "--clear", "--python", sys.executable, directory],
+                ["pip", "install", "--compile-bytecode", "--python", python, *packages],
+            ):
+                uv = [sys.executable, "-m", "uv", *command, "--quiet"]
+                result = subprocess.run(
+                    uv, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True
+                )
+                assert result.returncode == 0, result.stdout
+            made.write_text(of)
     return python
 
 
