@@ -16,6 +16,7 @@ from selenium.webdriver.remote.client_config import ClientConfig
 from selenium.webdriver.remote.file_detector import UselessFileDetector
 from selenium.webdriver.remote.remote_connection import RemoteConnection
 from selenium.webdriver.webkitgtk.service import Service
+from urllib3.exceptions import ReadTimeoutError
 
 from e2e.invoices.steps import eventually
 
@@ -111,15 +112,20 @@ class WebKit:
     def __init__(self, driver, downloads):
         self.driver, self.downloads = driver, downloads
         self.open = driver.get
-        self.run = driver.execute_script
         self.screenshot = driver.get_screenshot_as_png
         self.forget = driver.delete_all_cookies
 
     def loaded(self):
         try:
-            return self.driver.execute_script(LOADED)
+            return self.run(LOADED)
         except WebDriverException:  # It goes to another page at this moment.
             return None
+
+    def run(self, script):
+        try:
+            return self.driver.execute_script(script)
+        except ReadTimeoutError:  # It went to another page then, and forgot to answer.
+            return self.driver.execute_script(script)
 
     def press(self, x, y):
         actions = ActionBuilder(self.driver)
@@ -190,12 +196,13 @@ def webkit(folder):
         service = Service(shutil.which("WebKitWebDriver"), log_output=log, env=environment)
         service.start()
         try:
-            place = ClientConfig(remote_server_addr=service.service_url)
+            place = ClientConfig(remote_server_addr=service.service_url, timeout=30)
             with webdriver.Remote(
                 RemoteConnection(client_config=place),
                 options=options,
                 file_detector=UselessFileDetector(),  # a file is here, and is not sent to a driver
             ) as driver:
+                driver.set_window_size(1024, 1500)  # each download takes a row of it, for good
                 yield WebKit(driver, downloads)
         finally:
             service.stop()
@@ -207,7 +214,7 @@ def display(log):
     reading, writing = os.pipe()
     with log.open("w") as errors:
         screen = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x1000x24"],
+            ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x1600x24"],
             pass_fds=[writing],
             stderr=errors,
         )

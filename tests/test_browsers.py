@@ -128,7 +128,7 @@ def test_a_person_signs_in_and_out(engine, goto, live_server, alice):
     [
         ("scan.pdf", pdf(colour=(0, 1, 0)), GREEN),
         ("polyglot.pdf", HTML_AND_PDF.encode(), GREEN),
-        ("scan.png", png(400, 300), BLUE),
+        ("scan.png", png(800, 600), BLUE),
     ],
 )
 def test_a_file_is_shown_by_its_address_and_on_the_invoice_s_page(
