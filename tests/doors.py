@@ -11,13 +11,26 @@ class Door:
     """A port that leads to the test's database, as long as it is open."""
 
     def __init__(self):
-        self.port, self.listener, self.through = 0, None, []
+        self.listener, self.through = None, []
         self.refuses = 0  # so many of those who come, while it is open
         self.behind = [connection.settings_dict[name] for name in ("HOST", "PORT")]
 
+    def __enter__(self):
+        # Holds the port while the door is closed: other tests take any that is free.
+        self.holder = socket.socket()
+        self.holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.holder.bind(("127.0.0.1", 0))
+        self.port = self.holder.getsockname()[1]
+        self.open()
+        return self
+
+    def __exit__(self, *exc_info):
+        if self.listener:
+            self.close()
+        self.holder.close()
+
     def open(self):
         self.listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._let_in, args=[self.listener]).start()
 
     def close(self):

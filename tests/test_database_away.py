@@ -17,10 +17,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def door():
-    door = Door()
-    door.open()
-    yield door
-    door.close()
+    with Door() as door:
+        yield door
 
 
 @pytest.fixture(params=["0", "60"])

@@ -46,15 +46,13 @@ class Moment:
 @pytest.fixture
 def door(transactional_db):
     """The port by which this test reaches its database."""
-    door = Door()
-    door.open()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
-        patch.setitem(connection.settings_dict, "PORT", door.port)
+    with Door() as door:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
+            patch.setitem(connection.settings_dict, "PORT", door.port)
+            connection.close()
+            yield door
         connection.close()
-        yield door
-    connection.close()
-    door.close()
 
 
 @pytest.fixture(params=["session", "port"])
