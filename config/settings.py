@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "axes",
     "config",
+    "users",
     "lo_storage",
     "invoices",
 ]
@@ -110,6 +111,7 @@ DATABASES["default"] |= {
 STATEMENT_TIMEOUT = env.str("STATEMENT_TIMEOUT", default="30s")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+AUTH_USER_MODEL = "users.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in [

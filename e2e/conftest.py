@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings as site
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 from django.test import Client
 from playwright.sync_api import expect
 
@@ -49,12 +49,12 @@ def for_the_tests(settings):
 
 @pytest.fixture
 def alice(transactional_db):
-    return User.objects.create_user("alice", password="a long one")
+    return get_user_model().objects.create_user("alice", password="a long one")
 
 
 @pytest.fixture
 def admin(transactional_db):
-    return User.objects.create_superuser("root", password="a long one")
+    return get_user_model().objects.create_superuser("root", password="a long one")
 
 
 @pytest.fixture

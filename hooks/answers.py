@@ -13,7 +13,9 @@ from jinja2.ext import Extension
 from jinja2.runtime import Context
 
 DATABASES = {"postgres", "template0", "template1"}
-OURS = {"config", "django", "e2e", "invoices", "lo_storage", "psycopg", "static", "tests"}
+OURS = {
+    *("config", "django", "e2e", "invoices", "lo_storage", "psycopg", "static", "tests", "users"),
+}
 
 
 def problem(answers: dict) -> str | None:

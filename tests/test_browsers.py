@@ -7,7 +7,7 @@ from io import BytesIO
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
 from django.core.signals import request_started
 from django.test import Client
@@ -35,7 +35,7 @@ def engine(request, tmp_path_factory):
 
 @pytest.fixture
 def alice(transactional_db):
-    return User.objects.create_user("alice", password="a long one")
+    return get_user_model().objects.create_user("alice", password="a long one")
 
 
 @pytest.fixture

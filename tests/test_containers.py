@@ -81,7 +81,7 @@ class Containers:
         with subprocess.Popen(
             [*self.command, *options], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as session:
-            session.stdin.write(b"begin; select 1 from auth_user for update; \\echo locked\n")
+            session.stdin.write(b"begin; select 1 from users_user for update; \\echo locked\n")
             session.stdin.flush()
             for line in session.stdout:
                 if line == b"locked\n":

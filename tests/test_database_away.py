@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings as site
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import Client
 
@@ -37,7 +37,7 @@ def server(request, door, tmp_path):
 @pytest.fixture
 def cookie(server):
     client = Client()
-    client.force_login(User.objects.create_superuser("root"))
+    client.force_login(get_user_model().objects.create_superuser("root"))
     return f"sessionid={client.cookies[site.SESSION_COOKIE_NAME].value}; csrftoken={32 * 'a'}"
 
 
@@ -61,7 +61,7 @@ REQUESTS = {
     ("GET", "/accounts/login/"): 302,
     ("POST", "/accounts/login/", f"{TOKEN}&username=root&password=wrong"): 302,
     ("GET", "/admin/"): 200,
-    ("GET", "/admin/auth/user/"): 200,
+    ("GET", "/admin/auth/group/"): 200,
     ("POST", "/admin/auth/group/add/", f"{TOKEN}&name="): 200,
     ("GET", "/healthz/"): 200,
     ("GET", "/nothing/"): 404,

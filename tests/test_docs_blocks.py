@@ -30,7 +30,8 @@ from asgiref.sync import async_to_sync
 from django.apps import apps
 from django.conf import global_settings, settings
 from django.contrib import admin
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from django.core.management import call_command
@@ -150,7 +151,7 @@ def test_the_async_view_of_the_page_serves(models, transactional_db):
         return b"".join([piece async for piece in response])
 
     assert async_to_sync(get)(AnonymousUser()) == 302
-    assert async_to_sync(get)(User(username="alice")) == b"march"
+    assert async_to_sync(get)(get_user_model()(username="alice")) == b"march"
 
 
 @pytest.fixture

@@ -58,13 +58,13 @@ def test_each_system_check_is_on_the_page_about_them():
 def test_the_tree_in_the_readme_is_there():
     (tree,) = [block.content for block in blocks(ROOT / "README.md") if block.kind == "text"]
     folders = re.findall(r"(\w+)/ ", tree)
-    assert len(folders) == 10
+    assert len(folders) == 11
     assert [folder for folder in folders if not (ROOT / folder).is_dir()] == []
 
 
 def test_each_test_on_the_page_about_safety_is_there():
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/safety.md").read_text()))
-    folders = ["lo_storage/tests", "invoices/tests", "tests", "e2e"]
+    folders = ["lo_storage/tests", "invoices/tests", "users/tests", "tests", "e2e"]
     sources = [path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py")]
     there = {test for source in sources for test in re.findall(r"def (test_\w+)\(", source)}
     assert len(named) > 40

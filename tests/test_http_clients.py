@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 from django.conf import settings as site
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
 from django.test import Client
 
@@ -73,7 +73,7 @@ def store(transactional_db, server):
 @pytest.fixture
 def cookie(store):
     client = Client()
-    client.force_login(User.objects.create(username="alice"))
+    client.force_login(get_user_model().objects.create(username="alice"))
     return f"Cookie: {site.SESSION_COOKIE_NAME}={client.cookies[site.SESSION_COOKIE_NAME].value}"
 
 

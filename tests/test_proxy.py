@@ -14,7 +14,7 @@ import pytest
 import requests
 import yaml
 from django.conf import settings as site
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
@@ -114,7 +114,7 @@ def proxied(served, certificate, tmp_path):
 
 @pytest.fixture
 def alice(transactional_db):
-    return User.objects.create_user("alice", password="a-Secret-1")
+    return get_user_model().objects.create_user("alice", password="a-Secret-1")
 
 
 @pytest.fixture

@@ -84,10 +84,10 @@ def test_deployment_check_tells_of_the_demo_and_of_whom_it_left(settings, django
 
 
 @pytest.mark.django_db
-def test_deployment_check_before_the_first_migration(settings):
+def test_deployment_check_before_the_first_migration(settings, django_user_model):
     settings.DEMO = False
-    with connection.cursor() as cursor:
-        cursor.execute("alter table auth_user rename to not_yet")
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(django_user_model, django_user_model._meta.db_table, "not_yet")
     assert of_deployment() == []
 
 

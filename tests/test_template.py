@@ -31,11 +31,11 @@ BIN = Path(sys.executable).parent
 SAMPLES = [True, False]
 LICENCES = json.loads((ROOT / "cookiecutter.json").read_text())["license"]
 DOWNLOAD = """
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 from django.test import Client
 from papers.models import Paper
 client = Client(headers={"host": "localhost"})
-client.force_login(User.objects.get())
+client.force_login(get_user_model().objects.get())
 print(client.get(Paper.objects.get().data.url).getvalue())
 """
 ANSWERS = {
@@ -407,6 +407,7 @@ def test_docker_takes_along_what_runs_and_no_secret(papers, tmp_path):
     sent = {".dockerignore", "Dockerfile"}  # always, and COPY leaves them out
     assert {path.name for path in tmp_path.iterdir()} - sent == {
         *("config", "lo_storage", "manage.py", "papers", "requirements", "static", "templates"),
+        "users",
     }
     assert os.listdir(tmp_path / "requirements") == ["site.txt"]
     assert not [path for path in tmp_path.rglob("*") if "test" in path.name]

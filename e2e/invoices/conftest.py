@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
 from django.db import connection
 
@@ -19,7 +19,7 @@ def folder_for_uploads(settings, tmp_path):
 
 @pytest.fixture
 def bob(transactional_db):
-    return User.objects.create_user("bob", password="another one")
+    return get_user_model().objects.create_user("bob", password="another one")
 
 
 @pytest.fixture

@@ -80,7 +80,8 @@ def test_a_second_click_without_script_saves_once(alices_page, alice, other_sess
     page.goto("/upload/")
     page.get_by_label("Files", exact=True).set_input_files(sample("first.pdf", pdf()))
     with other_session.cursor() as cursor:  # the server is slow: it waits for Alice's row
-        cursor.execute("select from auth_user where id = %s for update", [alice.pk])
+        table = alice._meta.db_table
+        cursor.execute(f"select from {table} where id = %s for update", [alice.pk])
     button = page.get_by_role("button", name="Upload", exact=True)
     button.scroll_into_view_if_needed()
     box = button.bounding_box()
