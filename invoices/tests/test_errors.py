@@ -70,4 +70,5 @@ def test_a_database_that_cannot_save_now_is_told_in_the_form(alice, signed_in, m
 
 def test_a_wrong_password(client):
     page = client.post("/accounts/login/", {"username": "alice", "password": "wrong"})
-    assert shows(page, "Please enter a correct username and password.")
+    (sentence,) = page.context["form"].get_invalid_login_error().messages
+    assert shows(page, sentence)

@@ -1,6 +1,7 @@
 """The preview of a text: right, or a sentence that says why there is none."""
 
 import pytest
+from django.template.defaultfilters import filesizeformat
 
 from invoices.texts import EMPTY, MAX_PREVIEW, UNKNOWN, UNREADABLE, decoded
 
@@ -85,7 +86,8 @@ class TestPage:
         content = b"a" * MAX_PREVIEW + b"z" * more
         page = signed_in(alice).get(f"/{invoice_of(alice, content, 'long.log').pk}/")
         assert page.context["text"].content == "a" * MAX_PREVIEW
-        assert shows(page, "The first 256.0\xa0KB of 256.0\xa0KB.") == is_cut
+        limit = filesizeformat(MAX_PREVIEW)
+        assert shows(page, f"The first {limit} of {limit}.") == is_cut
 
     def test_says_that_another_kind_has_none(self, alice, invoice_of, signed_in):
         invoice = invoice_of(alice, TEXT.encode("utf-16-le"), "notes.txt")

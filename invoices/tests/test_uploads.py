@@ -7,6 +7,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.http import HttpResponse
+from django.template.defaultfilters import filesizeformat as shown
 
 from config.uploads import takes_files
 from invoices.models import Invoice
@@ -36,6 +37,9 @@ def test_a_view_that_looks_at_no_size_gets_no_part_of_a_file(sizes, status, rf, 
     assert (answer.content == b"x" * sum(sizes)) == (status == 200)
 
 
+FILE, BATCH = shown(2048), shown(3072)
+
+
 class TestLimits:
     @pytest.fixture(autouse=True)
     def limits(self, settings):
@@ -51,19 +55,22 @@ class TestLimits:
     @pytest.mark.parametrize(
         ("sizes", "messages"),
         [
-            ([2049], ["0.pdf: The file is 2.0\xa0KB large. One file may be up to 2.0\xa0KB."]),
+            (
+                [2049],
+                [f"0.pdf: The file is {shown(2049)} large. One file may be up to {FILE}."],
+            ),
             ([1, 0], ["1.pdf: The file is empty, so there is no invoice in it."]),
             (
                 [0, 1, 5000],
                 [
                     "0.pdf: The file is empty, so there is no invoice in it.",
-                    "2.pdf: The file is 4.9\xa0KB large. One file may be up to 2.0\xa0KB.",
-                    "Together they are 4.9\xa0KB large. One upload may have up to 3.0\xa0KB.",
+                    f"2.pdf: The file is {shown(5000)} large. One file may be up to {FILE}.",
+                    f"Together they are {shown(5000)} large. One upload may have up to {BATCH}.",
                 ],
             ),
             (
                 [2048, 1025],
-                ["Together they are 3.0\xa0KB large. One upload may have up to 3.0\xa0KB."],
+                [f"Together they are {shown(3073)} large. One upload may have up to {BATCH}."],
             ),
             ([1, 1, 1, 1], ["These are 4 files. One upload may have up to 3."]),
         ],
@@ -81,18 +88,18 @@ class TestLimits:
 
     def test_hold_for_a_replacement(self, alice, invoice_of, signed_in):
         page = replace(signed_in(alice), invoice_of(alice), "new.pdf", b"x" * 2049)
-        assert shows(page, "The file is 2.0\xa0KB large. One file may be up to 2.0\xa0KB.")
+        assert shows(page, f"The file is {shown(2049)} large. One file may be up to {FILE}.")
 
     def test_what_is_too_large_is_not_kept_on_disk(self, alice, signed_in):
         page = upload(signed_in(alice), ("a.pdf", b"x" * 1_000_000), ("b.pdf", b"x" * 1_000_000))
         for file in page.wsgi_request.FILES.getlist("files"):
             assert file.size == 1_000_000
-        assert shows(page, "a.pdf: The file is 976.6\xa0KB large.")
+        assert shows(page, f"a.pdf: The file is {shown(1_000_000)} large.")
 
     def test_more_files_than_django_parses_get_a_sentence(self, alice, signed_in):
         page = upload(signed_in(alice), *[(f"{n}.pdf", b"x") for n in range(101)])
         assert page.status_code == 413
-        assert shows(page, "One upload may have up to 3 files, 3.0\xa0KB together.")
+        assert shows(page, f"One upload may have up to 3 files, {BATCH} together.")
 
     def test_a_body_that_is_no_form_gets_a_sentence(self, alice, signed_in):
         page = signed_in(alice).post(
