@@ -4,14 +4,13 @@ import pytest
 from playwright.sync_api import expect
 
 from .axe import expect_accessible
+from .signing_in import fill_in
 
 
 def test_sign_in(page):
     page.goto("/accounts/login/")
     expect_accessible(page)
-    page.get_by_label("Username").fill("alice")
-    page.get_by_label("Password").fill("a wrong one")
-    page.get_by_role("button", name="Sign in").click()
+    fill_in(page, "a wrong one")
     expect(page.get_by_role("alert")).to_be_visible()
     expect_accessible(page)
 

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
 
@@ -26,7 +27,7 @@ def test_going_back_shows_no_page_of_who_has_signed_out(address, page, admin, si
     page.goto(address)
     welcome = page.get_by_role("banner").get_by_text("root")
     expect(welcome).to_be_visible()
-    button = "Log out" if address == "/admin/" else "Sign out"
+    button = _("Log out") if address == "/admin/" else "Sign out"
     with page.expect_response(lambda answer: answer.request.method == "POST") as signed_out:
         page.get_by_role("button", name=button).click()
     expect(page.get_by_role("button", name=button)).to_have_count(0)

@@ -4,17 +4,18 @@ import re
 
 import pytest
 from django.core import mail
+from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
 from .axe import expect_accessible
-from .test_signing_in import fill_in
+from .signing_in import fill_in
 
 PHONE = {"width": 360, "height": 740}
 
 
 def choose(page, password, again=None):
-    page.get_by_label("New password", exact=True).fill(password)
-    page.get_by_label("New password confirmation").fill(again or password)
+    page.get_by_label(_("New password"), exact=True).fill(password)
+    page.get_by_label(_("New password confirmation")).fill(again or password)
     page.get_by_role("button", name="Change password").click()
 
 
@@ -26,12 +27,13 @@ def test_a_password_is_changed(alices_page, browser, base_url, alice, sign_in):
     page.get_by_role("banner").get_by_role("link", name="Password").click()
     expect(page.get_by_role("heading", name="Change your password")).to_be_visible()
     expect_accessible(page)
-    page.get_by_label("Old password").fill("a wrong one")
+    page.get_by_label(_("Old password")).fill("a wrong one")
     choose(page, "a-new-long-one")
     expect(page.get_by_role("alert")).to_be_focused()
-    expect(page.get_by_text("Your old password was entered incorrectly")).to_be_visible()
+    error = _("Your old password was entered incorrectly. Please enter it again.")
+    expect(page.get_by_text(error)).to_be_visible()
     expect_accessible(page)
-    page.get_by_label("Old password").fill("a long one")
+    page.get_by_label(_("Old password")).fill("a long one")
     choose(page, "a-new-long-one")
     expect(page.get_by_role("status")).to_have_text("Your password was changed.")
     expect(page.get_by_role("banner").get_by_text("alice")).to_be_visible()
@@ -52,7 +54,7 @@ def test_a_password_that_was_forgotten(page, alice, base_url):
     alice.save()
     page.goto("/accounts/login/")
     page.get_by_role("link", name="Forgot your password?").click()
-    page.get_by_label("Email").fill("alice@example.com")
+    page.get_by_label(_("Email")).fill("alice@example.com")
     page.get_by_role("button", name="Send the link").click()
     expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
 
@@ -62,7 +64,7 @@ def test_a_password_that_was_forgotten(page, alice, base_url):
     # The key is no longer in the address.
     expect(page).to_have_url(re.compile("/set-password/$"))
     choose(page, "short", "shorter")
-    expect(page.get_by_text("The two password fields didn’t match.")).to_be_visible()
+    expect(page.get_by_text(_("The two password fields didn’t match."))).to_be_visible()
     choose(page, "a-new-long-one")
     expect(page.get_by_role("status")).to_have_text("Your password was changed. Sign in with it.")
     fill_in(page, "a-new-long-one")
@@ -79,11 +81,8 @@ def test_a_password_that_was_forgotten(page, alice, base_url):
 @pytest.mark.parametrize("address", ["/accounts/login/", "/admin/login/"])
 def test_who_guesses_is_told_to_wait(address, page, admin):
     page.goto(address)
-    button = page.get_by_role("button", name="in")
-    for _ in range(5):
-        page.get_by_label("Username").fill("root")
-        page.get_by_label("Password").fill("a wrong one")
-        button.click()
+    for _attempt in range(5):
+        fill_in(page, "a wrong one", name="root")
         page.wait_for_load_state()
     expect(page.get_by_role("heading", name="Too many attempts")).to_be_visible()
     expect_accessible(page)

@@ -1,20 +1,17 @@
 """Somebody signs in and out again, and a stranger is asked who they are."""
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
-
-def fill_in(page, password):
-    page.get_by_label("Username").fill("alice")
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
+from .signing_in import WRONG, fill_in
 
 
 def test_somebody_signs_in_and_out_again(page, alice):
     page.goto("/accounts/login/")
     expect(page.get_by_role("complementary", name="Demo")).to_be_visible()
     fill_in(page, "a wrong one")
-    expect(page.get_by_role("alert")).to_contain_text("Please enter a correct username")
+    expect(page.get_by_role("alert")).to_contain_text(WRONG)
     fill_in(page, "a long one")
     expect(page).to_have_url(reverse("home"))
     expect(page.get_by_role("banner").get_by_text("alice")).to_be_visible()
@@ -35,7 +32,11 @@ def test_a_stranger_is_asked_to_sign_in_to_the_admin(page):
 
 def test_who_may_not_enter_the_admin_is_told_so(alices_page):
     alices_page.goto("/admin/")
-    expect(alices_page.get_by_text("but are not authorized to access this page")).to_be_visible()
+    sentence = _(
+        "You are authenticated as %(username)s, but are not authorized to access this page."
+        " Would you like to login to a different account?"
+    )
+    expect(alices_page.get_by_text(sentence % {"username": "alice"})).to_be_visible()
 
 
 def test_the_admin_lists_the_files(admins_page):
@@ -43,4 +44,5 @@ def test_the_admin_lists_the_files(admins_page):
     page.goto("/")
     page.get_by_role("navigation").get_by_role("link", name="Admin").click()
     page.get_by_role("link", name="Large objects").click()
-    expect(page.get_by_role("heading", name="Select large object to")).to_be_visible()
+    expect(page.get_by_role("heading", name="large object")).to_be_visible()
+    expect(page).to_have_url(reverse("admin:lo_storage_largeobject_changelist"))

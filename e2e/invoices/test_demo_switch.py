@@ -51,7 +51,7 @@ def test_an_upload_that_fails_on_purpose_leaves_nothing(
     expect_row(rows.nth(1), "Large objects in the database", "1", "3", "1")
     expect_row(rows.nth(2), "Large objects that no row names", "0", "0", "0")
     expect_row(rows.nth(3), "first.png", "–", "written", "gone")
-    expect_row(rows.nth(4), "second.bin, 3.0", "–", "written", "gone")
+    expect_row(rows.nth(4), re.compile("second.bin, 3[.,]0"), "–", "written", "gone")
     expect(foot(page)).to_have_text(["1", "1", "0"])
     assert snapshot() == before
 

@@ -2,6 +2,7 @@
 
 from playwright.sync_api import expect
 
+from ..signing_in import NAME, PASSWORD
 from .files import pdf, png
 from .steps import foot
 
@@ -80,9 +81,9 @@ def test_a_whole_visit(page, alice, sample, large_objects):
     # Playwright would else begin to look for choosers while the key is already on its way.
     page.on("filechooser", lambda _: None)
     page.goto("/")
-    expect(page.get_by_label("Username")).to_be_focused()
+    expect(page.get_by_label(NAME)).to_be_focused()
     page.keyboard.type("alice")
-    assert press_tab(page) == "Password"
+    assert press_tab(page) == PASSWORD
     page.keyboard.type("a long one")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="No invoices yet")).to_be_visible()

@@ -1,5 +1,7 @@
 """A limit is a sentence on the page, and leaves nothing."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -27,6 +29,10 @@ def small_limits(settings):
     settings.UPLOAD_MAX_BATCH_FILES = 3
 
 
+# The browser writes sizes in English, the server in the language of the site.
+TOO_LARGE = re.compile("The file is 101[.,]0 KB large. One file may be up to 100[.,]0 KB.")
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left(snapshot):
     yield
@@ -38,9 +44,7 @@ def test_a_file_that_is_too_large(javascript, alices_page, sample):
     page = alices_page
     page.goto("/upload/")
     upload(page, sample("large.bin", noise(101 * KiB)), sample("small.png", png()))
-    expect(
-        page.get_by_text("The file is 101.0 KB large. One file may be up to 100.0 KB.")
-    ).to_be_visible()
+    expect(page.get_by_text(TOO_LARGE)).to_be_visible()
     expect(page).to_have_url("/upload/")
 
 
@@ -66,9 +70,8 @@ def test_too_much_together(javascript, alices_page, sample):
     page = alices_page
     page.goto("/upload/")
     upload(page, *(sample(f"{n}.bin", noise(80 * KiB)) for n in range(2)))
-    expect(
-        page.get_by_text("Together they are 160.0 KB large. One upload may have up to 150.0 KB.")
-    ).to_be_visible()
+    together = r"Together they are 160[.,]0 KB large. One upload may have up to 150[.,]0 KB."
+    expect(page.get_by_text(re.compile(together))).to_be_visible()
 
 
 @with_and_without_javascript
@@ -112,8 +115,6 @@ def test_a_replacement_that_is_too_large_keeps_the_old_file(
     page.goto(f"/{invoice.pk}/replace/")
     page.get_by_label("New file").set_input_files(sample("large.bin", noise(101 * KiB)))
     page.get_by_role("button", name="Replace file").click()
-    expect(
-        page.get_by_text("The file is 101.0 KB large. One file may be up to 100.0 KB.")
-    ).to_be_visible()
+    expect(page.get_by_text(TOO_LARGE)).to_be_visible()
     assert snapshot() == before
     invoice.delete()

@@ -1,8 +1,10 @@
 """All of it works in a browser that runs no script."""
 
 import pytest
+from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
+from ..signing_in import fill_in
 from .files import MiB, noise, pdf, png, sha256
 from .steps import download, foot, upload
 
@@ -11,9 +13,7 @@ pytestmark = pytest.mark.browser_context_args(java_script_enabled=False)
 
 def test_a_whole_visit(page, alice, sample, large_objects):
     page.goto("/")
-    page.get_by_label("Username").fill("alice")
-    page.get_by_label("Password").fill("a long one")
-    page.get_by_role("button", name="Sign in").click()
+    fill_in(page, "a long one")
     expect(page.get_by_role("heading", name="No invoices yet")).to_be_visible()
 
     # Two at once.
@@ -31,7 +31,7 @@ def test_a_whole_visit(page, alice, sample, large_objects):
     page.get_by_role("link", name="Edit details").click()
     page.get_by_label("Amount in EUR").fill("a lot")
     page.get_by_role("button", name="Save changes").click()
-    expect(page.get_by_text("Enter a number.")).to_be_visible()
+    expect(page.get_by_text(_("Enter a number."))).to_be_visible()
     page.get_by_label("Amount in EUR").fill("12.30")
     page.get_by_role("button", name="Save changes").click()
     expect(page.get_by_text("€12.30")).to_be_visible()
