@@ -111,7 +111,7 @@ DATABASES["default"] |= {
 STATEMENT_TIMEOUT = env.str("STATEMENT_TIMEOUT", default="30s")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-AUTH_USER_MODEL = "users.User"
+AUTH_USER_MODEL = "users.User"  # Another can be chosen as long as there are no tables.
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in [
