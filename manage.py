@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 OTHER_USER_MODEL = """{error}
 This database was made with another user model than {model}. Name that one in config/settings.py
-(Django's own: AUTH_USER_MODEL = "auth.User"), or begin with an empty database: without DATABASE_URL,
-if you need nothing that is in it, rm -r .postgres"""
+(Django's own: AUTH_USER_MODEL = "auth.User"), or begin with an empty database: where there is no
+DATABASE_URL, and you need nothing that is in it, rm -r .postgres"""
 
 
 @contextmanager
