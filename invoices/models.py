@@ -5,6 +5,7 @@ a file that no row names any more, and refuses a row whose file does not exist. 
 what an application without it has, and what that misses.
 """
 
+import datetime
 from pathlib import PurePath
 
 from django.conf import settings
@@ -13,7 +14,6 @@ from django.db import models
 from django.db.models import Func, Max, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Cast, Substr
 from django.urls import reverse
-from django.utils import timezone
 
 from lo_storage.constraints import LargeObjectReference
 from lo_storage.fields import DbFileField
@@ -80,7 +80,8 @@ class Invoice(models.Model):
         validators=[MinValueValidator(0, "The amount cannot be negative.")],
         help_text="Leave it empty while it is not known.",
     )
-    issued = models.DateField("date of issue", default=timezone.localdate)
+    # In TIME_ZONE; and unlike Django's localdate() without USE_TZ, too.
+    issued = models.DateField("date of issue", default=datetime.date.today)
     # An empty file is NULL, never "": a foreign key says nothing about NULL.
     data = DbFileField("file", storage=DbFileStorage("/file"), null=True, blank=True)
     created_at = models.DateTimeField("uploaded", auto_now_add=True)

@@ -1,6 +1,7 @@
+import datetime
+
 import django.core.validators
 import django.db.models.deletion
-import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
@@ -45,9 +46,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "issued",
-                    models.DateField(
-                        default=django.utils.timezone.localdate, verbose_name="date of issue"
-                    ),
+                    models.DateField(default=datetime.date.today, verbose_name="date of issue"),
                 ),
                 (
                     "data",
