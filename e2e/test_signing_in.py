@@ -44,5 +44,5 @@ def test_the_admin_lists_the_files(admins_page):
     page.goto("/")
     page.get_by_role("navigation").get_by_role("link", name="Admin").click()
     page.get_by_role("link", name="Large objects").click()
-    expect(page.get_by_role("heading", name="large object")).to_be_visible()
+    expect(page.get_by_role("heading", name="large object", level=1)).to_be_visible()
     expect(page).to_have_url(reverse("admin:lo_storage_largeobject_changelist"))

@@ -30,7 +30,7 @@ def small_limits(settings):
 
 
 # The browser writes sizes in English, the server in the language of the site.
-TOO_LARGE = re.compile("The file is 101[.,]0 KB large. One file may be up to 100[.,]0 KB.")
+TOO_LARGE = re.compile(r"The file is 101[.,]0\sKB large. One file may be up to 100[.,]0\sKB.")
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +70,7 @@ def test_too_much_together(javascript, alices_page, sample):
     page = alices_page
     page.goto("/upload/")
     upload(page, *(sample(f"{n}.bin", noise(80 * KiB)) for n in range(2)))
-    together = r"Together they are 160[.,]0 KB large. One upload may have up to 150[.,]0 KB."
+    together = r"Together they are 160[.,]0\sKB large. One upload may have up to 150[.,]0\sKB."
     expect(page.get_by_text(re.compile(together))).to_be_visible()
 
 

@@ -54,7 +54,7 @@ def test_a_refused_file_stays_with_what_the_server_says_of_it(
     )
     page.get_by_label("New file").set_input_files(sample("new.bin", noise(2048)))
     page.get_by_role("button", name="Replace file").click()
-    expect(page.get_by_text(re.compile("One file may be up to 1[.,]0 KB.")).first).to_be_visible()
+    expect(page.get_by_text(re.compile(r"One file may be up to 1[.,]0\sKB.")).first).to_be_visible()
     expect(chosen(page)).to_contain_text(["new.bin"])
 
 

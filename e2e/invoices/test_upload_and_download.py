@@ -44,7 +44,7 @@ def test_50_megabytes_come_back_byte_for_byte(alices_page, sample, large_objects
     assert name == "scans.zip"
     assert received == content
     expect(page.get_by_text(sha256(received), exact=True)).to_be_visible()
-    expect(page.get_by_text(re.compile("50[.,]0 MB"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"50[.,]0\sMB"))).to_be_visible()
     assert len(large_objects()) == 1
 
 
