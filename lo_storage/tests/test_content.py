@@ -35,7 +35,9 @@ def read_at_once(content, start, end):
 def test_a_new_object_is_catalogued():
     content, name = Content.create("default", "march.tar.gz")
     entry = LargeObject.objects.get()
-    assert (name, content) == (f"{entry.loid}.tar.gz", ("default", entry.loid, entry.created_at))
+    assert (name, content[:2]) == (f"{entry.loid}.tar.gz", ("default", entry.loid))
+    # One of them is naive where there is no USE_TZ.
+    assert content.created_at.timestamp() == entry.created_at.timestamp()
 
 
 def test_an_object_is_opened(content):
