@@ -1,9 +1,11 @@
-"""What may be answered; the folder of the project is named by a filter that asks.
+"""What may be answered. `cookiecutter.json` asks after each answer, by a filter.
 
-Cookiecutter would print a traceback below the sentence of a hook that fails.
+Cookiecutter would ask all the rest before a hook, and print a traceback below the sentence of one
+that fails.
 """
 
 import keyword
+import os
 import re
 import sys
 
@@ -19,14 +21,14 @@ OURS = {
 
 
 def problem(answers: dict) -> str | None:
-    """Return a sentence about the first answer that would break something."""
+    """Return a sentence about the first answer that would break something, of those there are."""
     for key in ["project_name", "author", "description"]:
-        text = answers[key]
+        text = answers.get(key, "nothing yet")
         if not text.strip():
             return f"{key}: say something, and not nothing."
         if not text.isprintable() or (key != "author" and re.search(r"[{}<>\\`]", text)):
             return f"{key}: one line without braces, angle brackets, backslash and `: {text!r}."
-    slug = answers["project_slug"]
+    slug = answers.get("project_slug", "nothing-yet")
     module = slug.replace("-", "_")
     if not re.fullmatch(r"[a-z](-?[a-z0-9]){1,49}", slug):
         return f"project_slug: 2 to 50 of a to z, 0 to 9 and single hyphens, not {slug!r}."
@@ -42,14 +44,15 @@ def problem(answers: dict) -> str | None:
 
 
 @pass_context
-def checked(context: Context, slug: str) -> str:
+def checked(context: Context, text: str) -> str:
     sentence = problem(context["cookiecutter"])
     if sentence:
         raise FailedHookException(sentence)
-    return slug
+    return text
 
 
 class Answers(Extension):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         environment.filters["checked"] = checked
+        environment.globals["folder_of_the_template"] = os.getcwd  # where a hook is filled in

@@ -16,12 +16,15 @@ from itertools import product
 from pathlib import Path
 
 LICENCES = Path(__file__).parent / "licences"
+# Git fills it in where it makes an archive, as GitHub's zip.
+COMMIT_OF_AN_ARCHIVE = "$Format:%H$"
 
 # What is about this repository, and not about a project.
 LEFT_OUT = {
     *("CHANGELOG.md", "LICENSE", "CONTRIBUTING.md", "benchmarks", "bin/bench", "bin/clients"),
     *("bin/docs", "bin/pictures"),
-    *("cookiecutter.json", "hooks", ".ci/bake", ".ci/containers", ".ci/postgres-entrypoint"),
+    *("cookiecutter.json", "{{cookiecutter.project_slug}}", "hooks"),
+    *(".ci/bake", ".ci/containers", ".ci/postgres-entrypoint"),
     *(f"requirements/{name}.txt" for name in ["bench", "docs", "library"]),
 }
 # The rest of these folders is about the library alone.
@@ -61,6 +64,7 @@ LIBRARY_LINES = [
     ("tests/test_bin.py", r"\n\n\ndef test_clients_installs.*?(?=\n\n\n|\n\Z)", ""),
     ("docs/how-it-works.md", ", or, where a server has to crash, in `tests/`", ""),
     (".gitignore", r"^/\.(bench|docs)/\n", ""),
+    (".gitattributes", r"^hooks/[^\n]*\n", ""),
     *(
         (path, r"\btemplate(, | \| | )packages\1browsers\1containers\1(?=all-tests)", "")
         for path in CI_FILES
@@ -135,6 +139,26 @@ def tracked() -> list[Path]:
         if path.is_file()
         and not any(fnmatch(part, name) for part in path.parts for name in ignored)
     ]
+
+
+def origin() -> dict[str, str]:
+    """Of which commit this is, and from where it was cloned; "" if nothing says so."""
+    if Path(".git").exists():
+        return {
+            "_commit": git("rev-parse", "-q", "--verify", "HEAD", check=False).strip(),
+            "_origin": git("config", "remote.origin.url", check=False).strip(),
+        }
+    known = re.fullmatch("[0-9a-f]{40}", COMMIT_OF_AN_ARCHIVE)
+    return {"_commit": known[0] if known else "", "_origin": ""}
+
+
+def bring(project: Path) -> None:
+    """Copy what belongs to a project."""
+    for path in filter(belongs, tracked()):
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, project / path)
+        if path.read_bytes().startswith(b"#!"):  # Python unpacks an archive without the modes.
+            (project / path).chmod(0o755)
 
 
 def belongs(path: Path) -> bool:

@@ -260,7 +260,8 @@ def test_all_else_is_as_it_is_here(made, checkout):
     """No text is rendered: the braces of Django's templates are those that they were."""
     assert b"{{ " in made[True, "MIT"]["templates/invoices/list.html"]
     with_sample = {
-        *(".ci/run", ".github/workflows/tests.yml", ".gitignore", ".gitlab-ci.yml"),
+        *(".ci/run", ".gitattributes", ".github/workflows/tests.yml", ".gitignore"),
+        ".gitlab-ci.yml",
         *(".pre-commit-config.yaml", "LICENSE", "README.md", "bin/lock", "bin/setup", "bin/test"),
         *("docker-compose.yml", "pyproject.toml", "templates/base.html", "templates/home.html"),
         *("docs/backups.md", "docs/checks.md", "docs/how-it-works.md", "docs/replicas.md"),
@@ -438,10 +439,12 @@ def test_it_can_be_made_from(address, checkout, config, made, git, tmp_path):
     answers = [f"{key}={value}" for key, value in ANSWERS.items()]
     options = ["--no-input", "--config-file", config, "--output-dir", tmp_path]
     command = [BIN / "cookiecutter", *options, addresses[address], *answers]
-    assert run(command, checkout.parent) == (0, "")
+    code, printed = run(command, checkout.parent)
+    assert (code, printed.startswith("Père Noël’s Papers & Co is made. ")) == (0, True), printed
     these, other = files(tmp_path / "pere-noel"), made[True, "MIT"]
-    # Where it is from, and the commit, which no archive has
-    assert (b'"_commit": ""' in these[".cookiecutter.json"]) == (address == "zip")
+    # Where it is from, and the commit
+    commit = git("rev-parse", "HEAD", cwd=checkout).stdout.decode().strip()
+    assert json.loads(these[".cookiecutter.json"])["cookiecutter"]["_commit"] == commit
     assert these | {".cookiecutter.json": b""} == other | {".cookiecutter.json": b""}
     assert all(
         os.access(tmp_path / "pere-noel" / "bin" / name, os.X_OK) for name in ("demo", "test")
@@ -506,6 +509,35 @@ def test_such_an_error_is_printed_and_no_half_of_a_project_is_left(checkout, con
     assert sentence in printed.splitlines()
 
 
+def test_its_maker_is_told_what_to_type_next(checkout, config, tmp_path):
+    command = [BIN / "cookiecutter", "--no-input", "--config-file", config, checkout]
+    printed = subprocess.run(
+        [*command, f"--output-dir={tmp_path}/my work", "project_name=Shoe Box"],
+        cwd=tmp_path,
+        env=os.environ | {"PWD": str(tmp_path)},  # as a shell does
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    ).stdout
+    commands = [line.split("    # ")[0].strip() for line in printed.splitlines()[2:]]
+    assert printed.startswith("Shoe Box is made. What to type next:\n")
+    assert commands == [
+        "cd 'my work/shoe-box'",
+        "bin/demo",
+        "bin/test",
+        'git init && git add . && git commit -m "As it came"',
+    ]
+    project = tmp_path / "my work" / "shoe-box"
+    assert [os.access(project / name, os.X_OK) for name in commands[1:3]] == [True, True]
+
+
+def test_a_checkout_s_virtual_environment_is_not_copied(checkout, config, tmp_path):
+    """A pipe in it would keep whoever reads it waiting for ever."""
+    os.mkfifo(checkout / ".venv" / "pipe")
+    options = ["--no-input", "--config-file", config, "--output-dir", tmp_path]
+    assert run([BIN / "cookiecutter", *options, checkout], checkout)[0] == 0
+
+
 # What is refused
 
 
@@ -562,3 +594,24 @@ def test_what_would_be_markup_is_refused_where_it_stands_on_pages(text):
 def test_names_in_any_script_are_taken():
     for name in ["日本の書類", "Ωμέγα & Söhne", "O’Neil's", 'The "Box"']:
         assert problem({**ANSWERS, "project_name": name, "author": name}) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["{}"], "project_name: one line without braces"),
+        (["Shoe Box", "Shoe Box"], "project_slug: 2 to 50 of a to z"),
+        (["Shoe Box", "shoe-box", " "], "author: say something"),
+        (["Shoe Box", "shoe-box", "Ann", "<b>"], "description: one line without braces"),
+    ],
+)
+def test_an_answer_is_refused_before_the_next_question(given, sentence, checkout, config, tmp_path):
+    """Nothing more is given: a question would meet the end of what there is to read."""
+    command = [BIN / "cookiecutter", "--config-file", config, "--output-dir", tmp_path, checkout]
+    result = subprocess.run(
+        command, input="\n".join([*given, ""]), capture_output=True, text=True, check=False
+    )
+    asked = result.stdout.count("/6] ")
+    assert (result.returncode, asked, list(tmp_path.iterdir())) == (1, len(given), [])
+    assert result.stdout.rpartition("): ")[2].startswith(sentence)
+    assert result.stderr == ""

@@ -112,7 +112,10 @@ def test_an_update_brings_the_template_s_changes_and_keeps_one_s_own(template, m
     (template / "lo_storage" / "mended.py").write_text("mended = True\n")
     (template / ".editorconfig").write_text("root = true\n")
     commit(git, template, "Mend")
-    assert "Updated: " in run(project, "bin/update")
+    undo = "Or undo all of it: git reset --merge"
+    assert f"Updated: look at it by git diff --staged, run bin/test, and commit. {undo}\n" in run(
+        project, "bin/update"
+    )
 
     views = (project / "lo_storage" / "views.py").read_text()
     assert "a mended response" in views
@@ -128,6 +131,10 @@ def test_an_update_brings_the_template_s_changes_and_keeps_one_s_own(template, m
     assert known(project)["_template"] == str(template)
     assert known(project)["_commit"] == git(template, "rev-parse", "HEAD").strip()
     assert known(project)["project_name"] == "Shoe Box"
+    updated = git(project, "write-tree").strip()
+    git(project, "reset", "--merge")
+    assert git(project, "status", "--porcelain", "--untracked-files") == ""
+    git(project, "read-tree", "-m", "-u", "HEAD", updated)
     commit(git, project, "Update")
     assert run(project, "bin/update") == "The template has not changed since.\n"
 
@@ -136,19 +143,14 @@ def test_what_both_have_changed_is_marked_and_nothing_is_lost(template, make, gi
     git(template, "archive", "--prefix=template/", f"--output={tmp_path}/template.zip", "HEAD")
     (tmp_path / "all").mkdir()
     project = make("template.zip", tmp_path / "all", sample="no")  # a part of a repository
-    assert "does not say of which _commit" in run(project, "bin/update", code=1)
-
     address = template.as_uri()
-    head = git(template, "rev-parse", "HEAD").strip()
-    edit(
-        project / ".cookiecutter.json",
-        f'"{tmp_path}/template.zip",\n    "_commit": ""',
-        f'"{address}",\n    "_commit": "{head}"',
-    )
     edit(project / "lo_storage/apps.py", "class LoStorageConfig", "class OwnConfig")
     edit(project / "lo_storage/checks/__init__.py", "E001, that", "Of my own. E001, that")
-    assert "first commit what is here" in run(project, "bin/update", code=1)
+    first = "bin/update: first commit what is here, or put it aside by git stash\n"
+    assert run(project, "bin/update", code=1) == first
     commit(git, project, "Edits")
+    where = "bin/update: where the template is now, tell by bin/update --template ADDRESS\n"
+    assert run(project, "bin/update", code=1).endswith(where)  # A zip cannot be cloned.
 
     edit(template / "lo_storage/apps.py", "class LoStorageConfig", "class MendedConfig")
     (template / "lo_storage" / "checks" / "__init__.py").unlink()
@@ -159,9 +161,10 @@ def test_what_both_have_changed_is_marked_and_nothing_is_lost(template, make, gi
         '  "colour": ["blue", "red"],\n  "sample": true',
     )
     commit(git, template, "Mend")
-    printed = run(project, "bin/update", given="2\n", code=1)
-
-    assert "merge by hand what git has marked, then commit" in printed
+    update = ["bin/update", "--template", address]
+    printed = run(project, *update, given="2\n", code=1)
+    todo = "merge by hand what git has marked, then commit. Or undo all of it: git reset --merge\n"
+    assert printed.endswith(f"bin/update: {todo}")
     apps = (project / "lo_storage" / "apps.py").read_text()
     assert "<<<<<<< HEAD\nclass OwnConfig(AppConfig):\n=======\nclass MendedConfig(" in apps
     assert "Of my own. E001" in (project / "lo_storage" / "checks" / "__init__.py").read_text()
@@ -172,6 +175,8 @@ def test_what_both_have_changed_is_marked_and_nothing_is_lost(template, make, gi
     ]
     assert known(project)["colour"] == "red"  # asked for, as it is new
     assert known(project)["_template"] == address
+    git(project, "reset", "--merge")
+    assert git(project, "status", "--porcelain", "--untracked-files") == ""
 
 
 def test_a_project_knows_where_it_is_from_and_no_password(template, make, git, monkeypatch):
@@ -182,3 +187,39 @@ def test_a_project_knows_where_it_is_from_and_no_password(template, make, git, m
     shutil.rmtree(project)
     monkeypatch.setenv("TEMPLATE", "https://me:secret@example.com/me/template.git")
     assert known(make("template"))["_template"] == "https://example.com/me/template.git"
+
+
+def test_what_bin_update_misses_it_names(template, make, git):
+    project = make("template")
+    assert run(project, "bin/update", "--help", code=1) == (
+        "bin/update: there is no option --help, only --template ADDRESS\n"
+    )
+    assert run(project, "bin/update", "--template", code=1) == (
+        "bin/update: --template wants an address\n"
+    )
+    assert run(project, "bin/update", "v9", code=1) == (
+        f"bin/update: there is no commit v9 in {template}\n"
+    )
+    shutil.rmtree(project / ".git")
+    assert run(project, "bin/update", code=1).endswith(
+        "bin/update: make this a git repository first: "
+        "git init && git add . && git commit -m 'As it was'\n"
+    )
+
+
+def test_a_template_may_move_and_be_a_shallow_clone(template, make, git, tmp_path):
+    git(tmp_path, "clone", "--quiet", "--depth=1", template.as_uri(), "shallow")
+    project = make("shallow")
+    edit(template / "README.md", "# lo_storage\n", "# A file storage\n")
+    edit(template / "lo_storage/views.py", "a file as an HTTP response", "a mended response")
+    commit(git, template, "Mend")
+    shutil.rmtree(tmp_path / "shallow")
+    printed = run(project, "bin/update", "--template", template.as_uri())
+    assert printed.count("What to type next") == 0
+    assert git(project, "status", "--porcelain").splitlines() == [
+        "M  .cookiecutter.json",
+        "M  lo_storage/views.py",
+    ]
+    assert known(project)["_template"] == template.as_uri()
+    commit(git, project, "Update")
+    assert run(project, "bin/update") == "The template has not changed since.\n"
