@@ -32,7 +32,10 @@ def one_sentence():
 
 def main():
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from django.core.management import execute_from_command_line
+    try:
+        from django.core.management import execute_from_command_line
+    except ModuleNotFoundError:
+        sys.exit("There is no Django here: run bin/setup, then .venv/bin/python manage.py …")
 
     with one_sentence():
         execute_from_command_line(sys.argv)

@@ -55,6 +55,7 @@ LIBRARY_LINES = [
         for path in [*CI_FILES, "bin/test"]
     ),
     (".pre-commit-config.yaml", "bin/setup library", "bin/setup test"),
+    ("pyproject.toml", r'(?<=^default-groups = \[")library', "test"),
     ("bin/lock", "largest=library\n", "largest=test\n"),
     ("bin/lock", "in site demo docs test bench;", "in site demo;"),
     ("bin/setup", '"site demo docs test library"', '"site demo test"'),

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -15,7 +16,10 @@ import pytest
 from .test_embedded_postgres import running, until
 
 ROOT = Path(__file__).parent.parent
-TOOLS = ["cat", "cmp", "cp", "dirname", "env", "flock", "id", "ls", "mkdir", "rm", "sh", "sort"]
+TOOLS = [
+    *("cat", "cmp", "cp", "dirname", "env", "find", "flock", "grep", "id", "ls", "mkdir", "rm"),
+    *("sh", "sort"),
+]
 
 
 @pytest.fixture
@@ -77,6 +81,24 @@ def test_setup_uses_a_python_that_runs_and_does_nothing_twice(project, machine):
     # A virtual environment does not survive a move.
     moved = project.rename(project.parent / "moved")
     assert setup(moved, machine, "demo")[1].startswith("Making .venv with")
+
+
+@pytest.mark.parametrize("pip", [[], ["--without-pip"]], ids=["as venv", "as uv"])
+def test_setup_takes_a_virtual_environment_that_somebody_made(pip, project, machine):
+    subprocess.run([sys.executable, "-m", "venv", *pip, ".venv"], cwd=project, check=True)
+    made = (project / ".venv" / "pyvenv.cfg").stat()
+    assert setup(project, machine) == (0, "Installing requirements/demo.txt\n", "")
+    assert (project / ".venv" / "pyvenv.cfg").stat() == made
+    assert setup(project, machine) == (0, "", "")
+
+
+def test_setup_puts_back_what_pip_or_uv_has_changed(project, machine):
+    script(Path(machine["PATH"]) / "python3.13", f'exec "{sys.executable}" "$@"')
+    setup(project, machine)
+    (packages,) = project.glob(".venv/lib/*/site-packages")
+    (packages / "newer-2.0.dist-info").mkdir()
+    assert setup(project, machine) == (0, "Installing requirements/demo.txt\n", "")
+    assert setup(project, machine) == (0, "", "")
 
 
 def test_setup_twice_at_once(project, machine):
@@ -149,6 +171,21 @@ def bin_test(project, *arguments):
     )
     assert result.returncode == 0, result.stdout
     return result.stdout
+
+
+def test_manage_says_what_to_do_where_there_is_no_django():
+    result = subprocess.run(
+        [sys.executable, "-S", "manage.py", "check"], cwd=ROOT, capture_output=True, text=True
+    )
+    sentence = "There is no Django here: run bin/setup, then .venv/bin/python manage.py …\n"
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", sentence)
+
+
+def test_uv_installs_the_largest_set_and_git_takes_no_lock_of_it():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (largest,) = re.findall(r"^largest=(\w+)$", (ROOT / "bin" / "lock").read_text(), re.MULTILINE)
+    assert project["tool"]["uv"]["default-groups"] == [largest]
+    assert "/uv.lock" in (ROOT / ".gitignore").read_text().splitlines()
 
 
 def test_each_package_is_locked_by_its_hashes():

@@ -204,6 +204,7 @@ def test_its_metadata_have_what_was_answered(bakes):
             "authors": [{"name": ANSWERS["author"]}],
         }
         assert set(about["dependency-groups"]) == {"site", "demo", "test"}
+        assert about["tool"]["uv"] == {"default-groups": ["test"]}
         assert {path.stem for path in (project / "requirements").iterdir()} == {
             "site",
             "demo",
