@@ -37,6 +37,7 @@ KEPT = {
     },
 }
 
+CI_HOSTS = {"GitHub": ".github", "GitLab": ".gitlab-ci.yml"}
 CI_FILES = [".ci/run", ".github/workflows/tests.yml", ".gitlab-ci.yml"]
 # What packages, checks and pages of this repository alone add: where, a pattern of `cut`, and what
 # takes its place.
@@ -176,6 +177,7 @@ def personalise(answers: dict) -> None:
     write_the_readme(answers)
     if not answers["sample"]:
         leave_out_the_sample()
+    leave_out_other_hosts(answers["ci"])
     unlink_what_is_not_there()
 
 
@@ -338,6 +340,12 @@ def leave_out_the_sample() -> None:
     cut("pyproject.toml", r'^  "fpdf2",\n')
     for name, package in product(["demo", "test"], ["defusedxml", "fonttools", "fpdf2"]):
         cut(f"requirements/{name}.txt", rf"^{package}==[^\n]*\n(?: [^\n]*\n)*")  # and its hashes
+
+
+def leave_out_other_hosts(chosen: str) -> None:
+    for host, path in CI_HOSTS.items():
+        if host not in chosen:
+            shutil.rmtree(path) if Path(path).is_dir() else Path(path).unlink()
 
 
 def unlink_what_is_not_there() -> None:
