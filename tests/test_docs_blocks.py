@@ -365,7 +365,7 @@ def connected(database):
 
 
 def run_test_cases(namespace):
-    """Run the test cases that a block has defined, each once."""
+    """Run the test cases and the tests of pytest that a block has defined, each once."""
     cases = [
         namespace.pop(name)
         for name, case in list(namespace.items())
@@ -378,6 +378,8 @@ def run_test_cases(namespace):
     assert all(suite.countTestCases() for suite in tests)
     result = unittest.TextTestRunner(stream=StringIO()).run(unittest.TestSuite(tests))
     assert (result.errors, result.failures, result.skipped) == ([], [], [])
+    for test in [key for key in namespace if key.startswith("test_")]:
+        namespace.pop(test)(None)  # which the test of the page has: `transactional_db`
 
 
 def sql(page, block, namespace):
