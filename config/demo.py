@@ -52,9 +52,24 @@ def people():
     return users
 
 
-def main() -> None:
+def serve(first_port: int) -> None:
     import django
     from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+    people()
+    call_command("demo_data")  # invoices
+    port = free_port(first_port)
+    print("Sign in as alice or bob, password demo; alice may use the admin.")
+    print(f"\n  http://localhost:{port}   (Ctrl-C ends it)\n", flush=True)
+    with open(os.devnull, "w") as quiet:
+        call_command("runserver", f"127.0.0.1:{port}", use_reloader=False, stdout=quiet)
+
+
+def main() -> None:
+    from django.conf import settings
+    from django.utils import autoreload
 
     argument = sys.argv[1] if len(sys.argv) > 1 else "8000"
     if not (argument.isascii() and argument.isdecimal() and 0 < int(argument) < 65536):
@@ -62,15 +77,11 @@ def main() -> None:
     # Both end it, also where a shell started it in the background and had SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    django.setup()
-    call_command("migrate", verbosity=0)
-    people()
-    call_command("demo_data")  # invoices
-    port = free_port(int(argument))
-    print("Sign in as alice or bob, password demo; alice may use the admin.")
-    print(f"\n  http://localhost:{port}   (Ctrl-C ends it)\n", flush=True)
-    with open(os.devnull, "w") as quiet:
-        call_command("runserver", f"127.0.0.1:{port}", use_reloader=False, stdout=quiet)
+    # The process that watches has looked at the settings before the one that serves.
+    if autoreload.DJANGO_AUTORELOAD_ENV in os.environ or settings.DEBUG:
+        autoreload.run_with_reloader(serve, int(argument))
+    else:
+        serve(int(argument))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -199,7 +200,8 @@ def test_each_package_is_locked_by_its_hashes():
             ), package
 
 
-def test_demo_takes_the_next_port_and_ends_with_its_database(tmp_path):
+@pytest.mark.parametrize("debug", ["0", "1"])
+def test_demo_takes_the_next_port_and_ends_with_its_database(debug, tmp_path):
     project = tmp_path / "project"
     shutil.copytree(
         ROOT, project, ignore=shutil.ignore_patterns(".*", "__pycache__", "test-results")
@@ -211,7 +213,7 @@ def test_demo_takes_the_next_port_and_ends_with_its_database(tmp_path):
         with subprocess.Popen(
             [sys.executable, "-m", "config.demo", str(port)],
             cwd=project,
-            env={**environment, "DEMO": "1", "DEBUG": "1"},
+            env={**environment, "DEMO": "1", "DEBUG": debug},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -226,16 +228,23 @@ def test_demo_takes_the_next_port_and_ends_with_its_database(tmp_path):
             assert f"Port {port} is taken.\n" in output
             assert int(address[1]) > port
 
-            def page():
+            def page(path):
                 try:
-                    with urlopen(f"http://127.0.0.1:{address[1]}/accounts/login/") as answer:
+                    with urlopen(f"http://127.0.0.1:{address[1]}{path}") as answer:
                         return answer.read().decode()
-                except ConnectionError:
-                    return None
+                except HTTPError as error:
+                    return error.read().decode()
                 except OSError:  # URLError around a refused connection
-                    return None
+                    return ""
 
-            assert "csrfmiddlewaretoken" in until(page)
+            assert "csrfmiddlewaretoken" in until(lambda: page("/accounts/login/"))
+            # Debugging, it sees a view that is added; else a page says why it does not.
+            with (project / "config" / "urls.py").open("a") as urls:
+                urls.write('urlpatterns += [path("added/", healthz)]\n')
+            if debug == "1":
+                assert until(lambda: page("/added/") == "ok")
+            else:
+                assert "<code>DEBUG=1 bin/demo</code> sees it" in page("/added/")
             demo.send_signal(signal.SIGINT)
             assert demo.wait(20) == 0
     until(lambda: not running(project))
