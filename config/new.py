@@ -18,7 +18,7 @@ class StartApp(startapp.Command):
 
 
 def model_of(app: str) -> str:
-    """Return what one of them is called: Paper for papers, LabReport for lab_reports."""
+    """Return what one of them is called: Document for documents, LabReport for lab_reports."""
     return "".join(word.capitalize() for word in app.removesuffix("s").split("_"))
 
 
@@ -35,9 +35,9 @@ def added(path: Path, name: str, line: str) -> str:
 def main() -> None:
     app, model = [*sys.argv[1:], model_of(sys.argv[1])][:2] if len(sys.argv) in (2, 3) else ("", "")
     if not re.fullmatch("[a-z][a-z0-9_]*", app):
-        sys.exit("bin/new APP [MODEL]: bin/new papers, or bin/new categories Category")
+        sys.exit("bin/new APP [MODEL]: bin/new documents, or bin/new categories Category")
     if not re.fullmatch("[A-Z][A-Za-z0-9]*", model) or keyword.iskeyword(model):
-        sys.exit(f"bin/new: a model has a name like Paper, not {model!r}")
+        sys.exit(f"bin/new: a model has a name like Document, not {model!r}")
     if (JOURNEYS / app).exists():
         sys.exit(f"bin/new: e2e/{app} is there already")
     try:

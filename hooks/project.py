@@ -29,7 +29,10 @@ LEFT_OUT = {
 }
 # The rest of these folders is about the library alone.
 KEPT = {
-    "docs": {"backups.md", "checks.md", "how-it-works.md", "replicas.md", "running.md"},
+    "docs": {
+        *("backups.md", "checks.md", "how-it-works.md", "moving.md", "replicas.md"),
+        *("running.md", "serving.md", "storing.md", "testing.md"),
+    },
     "tests": {
         *("__init__.py", "doors.py", "serving.py", "streaming_site.py", "test_attempts.py"),
         *("test_bin.py", "test_database_away.py", "test_embedded_postgres.py", "test_layers.py"),
@@ -91,6 +94,22 @@ LIBRARY_LINES = [
     (".ci/run", r'^    # With older ones than are supported[^\n]*\n    COPY_IN="[^"]*" ', "    "),
 ]
 
+# A page, a pattern of `cut`, and what takes its place.
+PAGES_OF_A_PROJECT = [
+    ("docs/moving.md", r"^From \[pg-lo-storage\].*?\n\n", ""),
+    *(
+        (page, r"\[Add it to your project\]\(adding-it\.md\)", "[the first page](../README.md)")
+        for page in ["docs/storing.md", "docs/testing.md"]
+    ),
+    ("docs/serving.md", r"^A link for someone without an account .*?\n\n", ""),
+    # No view of such a project takes files unless it says so.
+    (
+        "docs/testing.md",
+        r"^(from lo_storage\.views import db_serve\n\n\n)(def upload)",
+        r"from config.uploads import takes_files\n\1@takes_files\n\2",
+    ),
+]
+
 # Where the lines that name the sample are all that there is to cut.
 SAMPLE_LINES = [
     *(".ci/run", "config/demo.py", "config/settings.py", "config/urls.py", "pyproject.toml"),
@@ -98,13 +117,20 @@ SAMPLE_LINES = [
 
 PYTHON = ".venv/bin/python manage"
 FIRST_STEPS = """\
-`.venv/bin/python manage.py startapp papers` makes an app. Name it in `INSTALLED_APPS`, in
-`config/settings.py`; `bin/test` and Docker find it by themselves. Each block of Python goes to the
-end of the file that is named above it, and what it imports to the head of that file. What
-`bin/test` complains of in what `startapp` and `makemigrations` write, `.venv/bin/ruff check --fix`
-and then `.venv/bin/ruff format` mend.
+Piece by piece, here without an owner, for an app that you have or one by Django's own
+`.venv/bin/python manage.py startapp papers`. Name it in `INSTALLED_APPS`, in `config/settings.py`;
+`bin/test` and Docker find it by themselves. Each block of Python goes to the end of the file that is
+named above it, and what it imports to the head of that file. What `bin/test` complains of in what
+`startapp` wrote, such as imports that nothing uses, `.venv/bin/ruff check --fix` and then
+`.venv/bin/ruff format` mend.
 """
-# No view of such a project takes files unless it says so.
+DOCUMENTATION = """\
+How to [store, replace and delete](docs/storing.md) files, [serve](docs/serving.md) them,
+[test](docs/testing.md) what does, and [move](docs/moving.md) files in and out;
+[how it works](docs/how-it-works.md); [before production](docs/running.md),
+[backups](docs/backups.md), and [replicas, pgbouncer and roles](docs/replicas.md);
+[what `check` says](docs/checks.md).
+"""
 ADMIN_THAT_TAKES_FILES = [
     (
         "   from .models import Paper\n\n   admin.site.register(Paper)\n",
@@ -178,6 +204,7 @@ def personalise(answers: dict) -> None:
     if not answers["sample"]:
         leave_out_the_sample()
     leave_out_other_hosts(answers["ci"])
+    write_the_pages(answers["sample"])
     unlink_what_is_not_there()
 
 
@@ -279,22 +306,26 @@ def write_the_readme(answers: dict) -> None:
     sample = ours("A tour of five minutes", "A model", "A view")
     text = (
         f"# {answers['project_name']}\n\n{answers['description']}\n\n"
-        + ours("Two commands")
-        + (sample if answers["sample"] else f"## A model with a file\n\n{first_model()}")
+        + ours("Two commands", "Working on it")
+        + (sample if answers["sample"] else "")
+        + f"## A model with a file\n\n{first_model()}"
         + ours("Settings")
+        + f"## Documentation\n\n{DOCUMENTATION}\n"
         + f"## Later changes of the template\n\n{later_changes()}\n"
         + ours("Where things are")
     )
     Path("README.md").write_text(text, encoding="utf-8")
     if not answers["sample"]:
         change("README.md", "the site with sample data, on", "the site, on")
+        change("README.md", "bin/test invoices e2e/invoices", "bin/test documents e2e/documents")
     cut("README.md", r"^The tests of curl, wget.*?\n\n")
     cut("README.md", r"^benchmarks/[^\n]*\n")
     cut("README.md", r"^docs/( +)[^\n]*\n", r"docs/\1how files are kept, backed up and restored\n")
     cut(
         "README.md",
         r"^bin/( +)[^\n]*\n",
-        r"bin/\1demo, test, setup; lock: newer packages; update: later changes of the template\n",
+        r"bin/\1demo, test, setup; new: an app; lock: newer packages; update: later changes of the"
+        r" template\n",
     )
     licence = {"Proprietary": "All rights reserved"}.get(answers["license"], answers["license"])
     cut(
@@ -321,6 +352,27 @@ def later_changes() -> str:
     text = part("README.md", ours("Take it away"), r"by its `bin/update`\. (.*?)^- ")
     text = text.replace("\n  ", "\n")
     return f"`bin/update` brings what has changed in the template since. {text}"
+
+
+def write_the_pages(sample: bool) -> None:
+    for path, pattern, new in PAGES_OF_A_PROJECT:
+        cut(path, pattern, new)
+    if not sample:
+        cut("docs/serving.md", r" The sample shows a text\nin its page, [^\n]*\n", "\n")
+        excerpt = r"^From \[`invoices/views\.py`\].*?^```python\n.*?^```\n"
+        cut("docs/serving.md", excerpt, view_of_an_app())
+
+
+def view_of_an_app() -> str:
+    """What bin/new makes has all that the view of the sample has."""
+    path = "config/app_template/views.py-tpl"
+    text = Path(path).read_text(encoding="utf-8")
+    whose = part(path, text, r"(^def visible.*?)\n\n\n")
+    serve = part(path, text, r"(^@login_required\n@require_safe\ndef serve.*)")
+    code = f"{whose}\n\n\n{serve}"
+    for old, new in [("app_name", "documents"), ("model", "Document"), ("model|lower", "document")]:
+        code = code.replace(f"{{{{ {old} }}}}", new)
+    return f"As `bin/new documents` makes it, where each document has an owner:\n\n```python\n{code}```\n"
 
 
 def leave_out_the_sample() -> None:
