@@ -38,8 +38,8 @@ def main() -> None:
         sys.exit("bin/new APP [MODEL]: bin/new documents, or bin/new categories Category")
     if not re.fullmatch("[A-Z][A-Za-z0-9]*", model) or keyword.iskeyword(model):
         sys.exit(f"bin/new: a model has a name like Document, not {model!r}")
-    if (JOURNEYS / app).exists():
-        sys.exit(f"bin/new: e2e/{app} is there already")
+    if Path(app).exists() or (JOURNEYS / app).exists():
+        sys.exit(f"bin/new: {app}/ or {JOURNEYS / app}/ is there already")
     try:
         call_command(
             StartApp(),

@@ -119,10 +119,9 @@ PYTHON = ".venv/bin/python manage"
 FIRST_STEPS = """\
 Piece by piece, here without an owner, for an app that you have or one by Django's own
 `.venv/bin/python manage.py startapp papers`. Name it in `INSTALLED_APPS`, in `config/settings.py`;
-`bin/test` and Docker find it by themselves. Each block of Python goes to the end of the file that is
-named above it, and what it imports to the head of that file. What `bin/test` complains of in what
-`startapp` wrote, such as imports that nothing uses, `.venv/bin/ruff check --fix` and then
-`.venv/bin/ruff format` mend.
+`bin/test` and Docker find it by themselves. Each block of Python goes to the end of the file that
+is named above it, and what it imports to the head of that file. What `bin/test` complains of there,
+such as the order of imports, `.venv/bin/ruff check --fix` and then `.venv/bin/ruff format` mend.
 """
 DOCUMENTATION = """\
 How to [store, replace and delete](docs/storing.md) files, [serve](docs/serving.md) them,
@@ -372,7 +371,8 @@ def view_of_an_app() -> str:
     code = f"{whose}\n\n\n{serve}"
     for old, new in [("app_name", "documents"), ("model", "Document"), ("model|lower", "document")]:
         code = code.replace(f"{{{{ {old} }}}}", new)
-    return f"As `bin/new documents` makes it, where each document has an owner:\n\n```python\n{code}```\n"
+    words = "As `bin/new documents` makes it, where each document has an owner:"
+    return f"{words}\n\n```python\n{code}```\n"
 
 
 def leave_out_the_sample() -> None:

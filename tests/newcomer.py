@@ -17,6 +17,7 @@ from django.conf import settings
 
 from config.embedded_postgres import Lock
 
+from .pages import blocks
 from .test_embedded_postgres import until
 
 ROOT = Path(__file__).parent.parent
@@ -36,6 +37,29 @@ def steps(page: str) -> Iterator[tuple[str, str]]:
         end = match.end()
         language, text = match.groups()
         yield ("console" if language == "console" else place), dedent(text)
+
+
+def write(path: Path, text: str) -> None:
+    """Put what a block of Python imports at the head of a file, and the rest at its end."""
+    (block,) = re.findall(r"((?:(?:from|import) [^\n]*\n|\n)*)(.*)", text, re.DOTALL)[:1]
+    path.write_text(block[0] + path.read_text() + block[1])
+
+
+def write_an_app(folder: Path) -> None:
+    """Fill in the app `papers` of a project of the template, by its README and its docs."""
+    readme = (folder / "README.md").read_text().replace(".venv/bin/", "")
+    (section,) = re.findall(r"^## A model with a file\n(.*?)^## ", readme, re.DOTALL | re.MULTILINE)
+    for place, text in steps(section):
+        if place.endswith(".py"):
+            write(folder / place, text)
+    for block in blocks(folder / "docs" / "testing.md"):
+        if block.kind == "python" and "settings" not in block.words:
+            write(folder / "papers" / "tests.py", block.content)
+    settings = folder / "config" / "settings.py"
+    text = settings.read_text()
+    assert text.count('    "lo_storage",\n') == 1
+    named = '    "lo_storage",\n    "papers",\n'
+    settings.write_text(text.replace('    "lo_storage",\n', named))
 
 
 def environment(directory: Path, *packages: str) -> Path:
@@ -212,3 +236,7 @@ class Browser(requests.Session):
         (token, *_) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
         fields["csrfmiddlewaretoken"] = token
         return self.post(page.url, data=fields, files=files, timeout=20)
+
+
+if __name__ == "__main__":  # for .ci/bake
+    write_an_app(Path(sys.argv[1]))

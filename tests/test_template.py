@@ -21,7 +21,7 @@ import hooks.project as project_hook
 from hooks.answers import problem
 
 from . import test_ci_files as ci_files
-from .newcomer import Project, steps
+from .newcomer import Project, steps, write_an_app
 from .programs import run_python
 from .serving import database
 from .test_documents import dead_links
@@ -283,9 +283,9 @@ def test_all_else_is_as_it_is_here(made, checkout):
         ".gitlab-ci.yml",
         *(".pre-commit-config.yaml", "LICENSE", "README.md", "bin/lock", "bin/setup", "bin/test"),
         *("docker-compose.yml", "pyproject.toml", "templates/base.html", "templates/home.html"),
-        *("docs/backups.md", "docs/checks.md", "docs/how-it-works.md", "docs/replicas.md"),
-        "docs/running.md",
-        "tests/test_bin.py",
+        *("docs/checks.md", "docs/how-it-works.md", "docs/replicas.md"),
+        *("docs/moving.md", "docs/running.md", "docs/serving.md", "docs/storing.md"),
+        *("docs/testing.md", "tests/test_bin.py"),
     }
     assert changed(made[True, "MIT"], checkout) == with_sample
     assert changed(made[False, "MIT"], checkout) == with_sample | {
@@ -364,30 +364,29 @@ def test_each_has_a_secret_key_of_its_own_and_git_takes_none(bakes, git):
 
 @pytest.fixture(scope="module")
 def papers(bake):
-    """A project without the sample, in which somebody does what its first page and README say."""
+    """A project without the sample, in which somebody does what its pages say."""
     folder = bake(sample=False)
     page, readme = (
         (folder / name).read_text().replace(".venv/bin/", "")
         for name in ["templates/home.html", "README.md"]
     )
-    (title,) = re.findall("<i>(.*?)</i> of <code>README.md</code>", page)
-    (section,) = re.findall(rf"^## {title}\n(.*?)^## ", readme, re.DOTALL | re.MULTILINE)
-    start, make = re.findall(r"<pre><code>python (.*?)</code></pre>", page)
-    assert f"`python {start}`" in section
-    assert f"$ python {make}\n" in section
+    for title in re.findall("<i>(.*?)</i>", page):
+        assert f"\n## {title}\n" in readme
+    (start,) = re.findall(r"`python manage\.py (startapp .*?)`", readme)
+    (new,) = re.findall(r"<pre><code>bin/new (.*?)</code></pre>", page)
+    assert f"`bin/new {new}`" in readme
     (folder / "staticfiles").mkdir()  # as bin/setup does
     with Project(folder) as project:
         socket = database()["DATABASE_URL"].rpartition("/")[0]
         project.environment |= {"DATABASE_URL": f"{socket}/{project.database}", "DEMO": "1"}
-        project.run(*start.split())
-        project.change("config/settings.py", '     "lo_storage",\n+    "papers",\n')
+        project.manage(*start.split())
+        write_an_app(folder)
+        project.run("-m", "config.new", *new.split())
+        (section,) = re.findall(
+            r"^## A model with a file\n(.*?)^## ", readme, re.DOTALL | re.MULTILINE
+        )
         for place, text in steps(section):
-            if place.endswith(".py"):
-                # What it imports goes to the head of the file, the rest to its end.
-                imports, rest = re.match(r"((?:from [^\n]*\n|\n)*)(.*)", text, re.DOTALL).groups()
-                there = (folder / place).read_text()
-                (folder / place).write_text(imports + there + rest)
-            else:
+            if not place.endswith(".py"):
                 project.follow(place, text)
         yield project
 
@@ -404,13 +403,59 @@ def test_what_the_readme_says_of_the_linter_makes_it_content(papers):
     for command in [*mend, "check", "format --check"]:
         code, printed = run([BIN / "ruff", *command.split(), "--no-cache"], papers.folder)
         assert code == 0, printed
+    # makemigrations has written more than is there for bin/new.
+    assert "No changes" in papers.manage("makemigrations", "--check", "--dry-run")
+
+
+def test_the_tests_of_the_docs_and_of_a_new_app_pass(papers):
+    """And a person in a browser finds in the new app what they have put there."""
+    run = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    printed = papers.run(*run, "papers", "documents", "e2e/documents")
+    assert re.search(r"\n16 passed in ", printed), printed
 
 
 def test_bin_test_finds_the_tests_of_an_app_by_itself(papers):
-    (papers.folder / "papers/tests.py").write_text("def test_of_my_own():\n    pass\n")
     collect = ["-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
-    found = papers.run(*collect, "--ignore-glob=*/test_*.py")  # without those of the project
-    assert found.startswith("papers/tests.py::test_of_my_own\n\n1 test collected")
+    found = papers.run(*collect, "--deselect=lo_storage", "--deselect=tests")
+    files = set(re.findall(r"^([\w/.]+)::", found, re.MULTILINE))
+    assert files >= {"papers/tests.py", "documents/tests/test_rows_and_files.py"}
+    assert "e2e/documents/test_adding_one.py" in files
+    assert not [name for name in files if not name.startswith(("papers", "documents", "e2e"))]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "bin/new APP [MODEL]: bin/new documents, or bin/new categories Category"),
+        (["Documents"], "bin/new APP [MODEL]: "),
+        (["json"], "bin/new: 'json' conflicts with the name of an existing Python module"),
+        (["documents"], "bin/new: documents/ or e2e/documents/ is there already"),
+        (["invoices", "class"], "bin/new: a model has a name like Document, not 'class'"),
+    ],
+)
+def test_what_bin_new_does_not_take_changes_nothing(arguments, says, papers):
+    before = sorted(papers.folder.rglob("*.py"))
+    assert papers.run("-m", "config.new", *arguments, fails=True).startswith(says)
+    assert sorted(papers.folder.rglob("*.py")) == before
+
+
+def test_bin_new_says_what_it_finds_no_place_for(papers, tmp_path):
+    """And the longest of names break no line of what it writes."""
+    shutil.copytree(papers.folder / "config", tmp_path / "config")
+    for name in ["pyproject.toml", "lo_storage"]:
+        (tmp_path / name).symlink_to(papers.folder / name)
+    (tmp_path / "e2e").mkdir()
+    (tmp_path / "config" / "urls.py").write_text("urlpatterns = list_of_mine\n")
+    name = "certificates_of_the_authorities"
+    printed = run([sys.executable, "-m", "config.new", name], tmp_path)
+    assert printed[0] == 0
+    line = f'path("{name}/", include("{name}.urls")),'
+    assert f"\nAdd to urlpatterns in config/urls.py: {line}\n" in printed[1]
+    assert (tmp_path / "config" / "urls.py").read_text() == "urlpatterns = list_of_mine\n"
+    for command in ["check", "format --check"]:
+        ruff = [BIN / "ruff", *command.split(), "--no-cache", name, f"e2e/{name}"]
+        code, said = run(ruff, tmp_path)
+        assert code == 0, said
 
 
 def test_docker_takes_along_what_runs_and_no_secret(papers, tmp_path):
@@ -426,8 +471,8 @@ def test_docker_takes_along_what_runs_and_no_secret(papers, tmp_path):
             shutil.copy(papers.folder / name, tmp_path / name)
     sent = {".dockerignore", "Dockerfile"}  # always, and COPY leaves them out
     assert {path.name for path in tmp_path.iterdir()} - sent == {
-        *("config", "lo_storage", "manage.py", "papers", "requirements", "static", "templates"),
-        "users",
+        *("config", "documents", "lo_storage", "manage.py", "papers", "requirements", "static"),
+        *("templates", "users"),
     }
     assert os.listdir(tmp_path / "requirements") == ["site.txt"]
     assert not [path for path in tmp_path.rglob("*") if "test" in path.name]
