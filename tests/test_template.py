@@ -418,16 +418,10 @@ def test_what_the_readme_says_of_the_linter_makes_it_content(papers):
     assert "No changes" in papers.manage("makemigrations", "--check", "--dry-run")
 
 
-def test_the_tests_of_the_docs_and_of_a_new_app_pass(papers):
-    """Of the new app's in the browser .ci/bake says the same."""
-    printed = papers.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "papers", "documents")
-    assert re.search(r"^13 passed in ", printed, re.MULTILINE), printed
-
-
 def test_bin_test_finds_the_tests_of_an_app_by_itself(papers):
     collect = ["-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
     found = papers.run(*collect, "--ignore-glob=*/test_*.py")  # without those of the project
-    assert set(re.findall(r"^(.*)::", found, re.MULTILINE)) == {"papers/tests.py"}
+    assert set(re.findall(r"^(.*?)::", found, re.MULTILINE)) == {"papers/tests.py"}
 
 
 @pytest.mark.parametrize(
