@@ -40,6 +40,8 @@ def main() -> None:
         sys.exit(f"bin/new: a model has a name like Document, not {model!r}")
     if Path(app).exists() or (JOURNEYS / app).exists():
         sys.exit(f"bin/new: {app}/ or {JOURNEYS / app}/ is there already")
+    if re.search(rf'"(\w+\.)*{app}"', SETTINGS.read_text(encoding="utf-8")):
+        sys.exit(f"bin/new: {SETTINGS} has an app or a word {app!r} already; choose another")
     try:
         call_command(
             StartApp(),
@@ -52,6 +54,7 @@ def main() -> None:
         )
     except CommandError as error:
         sys.exit(f"bin/new: {error}")
+    JOURNEYS.mkdir(exist_ok=True)
     Path(app, "e2e").rename(JOURNEYS / app)
     by_hand = added(SETTINGS, "INSTALLED_APPS", f'"{app}",')
     by_hand += added(URLS, "urlpatterns", f'path("{app}/", include("{app}.urls")),')

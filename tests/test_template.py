@@ -431,6 +431,7 @@ def test_bin_test_finds_the_tests_of_an_app_by_itself(papers):
         (["Documents"], "bin/new APP [MODEL]: "),
         (["json"], "bin/new: 'json' conflicts with the name of an existing Python module"),
         (["documents"], "bin/new: documents/ or e2e/documents/ is there already"),
+        (["sessions"], "bin/new: config/settings.py has an app or a word 'sessions' already"),
         (["invoices", "class"], "bin/new: a model has a name like Document, not 'class'"),
     ],
 )
@@ -445,7 +446,6 @@ def test_bin_new_says_what_it_finds_no_place_for(papers, tmp_path):
     shutil.copytree(papers.folder / "config", tmp_path / "config")
     for name in ["pyproject.toml", "lo_storage"]:
         (tmp_path / name).symlink_to(papers.folder / name)
-    (tmp_path / "e2e").mkdir()
     (tmp_path / "config" / "urls.py").write_text("urlpatterns = list_of_mine\n")
     name = "certificates_of_the_authorities"
     printed = run([sys.executable, "-m", "config.new", name], tmp_path)
