@@ -420,8 +420,9 @@ def test_what_the_readme_says_of_the_linter_makes_it_content(papers):
 
 def test_bin_test_finds_the_tests_of_an_app_by_itself(papers):
     collect = ["-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
-    found = papers.run(*collect, "--ignore-glob=*/test_*.py")  # without those of the project
-    assert set(re.findall(r"^(.*?)::", found, re.MULTILINE)) == {"papers/tests.py"}
+    for arguments in [["--ignore-glob=*/test_*.py"], ["papers"]]:  # without those of the project
+        found = papers.run(*collect, *arguments)
+        assert set(re.findall(r"^(.*?)::", found, re.MULTILINE)) == {"papers/tests.py"}
 
 
 @pytest.mark.parametrize(
