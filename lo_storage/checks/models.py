@@ -121,17 +121,34 @@ def check_addresses(**kwargs: Any) -> list[checks.CheckMessage]:
             continue  # W002, or on another site
         found = _view(f"/{url.removeprefix(prefix)}")
         if found is None or found is serve:
+            address = url.removesuffix("16418.pdf")
+            give = ""
+            if found is serve or _in_media(address):
+                address = _address_of_its_own(field)
+                give = f"Give the field storage=DbFileStorage('{address[:-1]}'). "
             messages.append(
                 checks.Warning(
                     f"The url of a file, '{url}', leads to"
                     + (" no view." if found is None else " files on disk."),
-                    hint=f"Have path('{url[len(prefix) : -len('16418.pdf')]}<str:filename>', …) in"
+                    hint=f"{give}Have path('{address.removeprefix(prefix)}<str:filename>', …) in"
                     " ROOT_URLCONF, of a view that calls db_serve.",
                     obj=field,
                     id="lo_storage.W007",
                 )
             )
     return messages
+
+
+def _in_media(address: str) -> bool:
+    """Whether files on disk have it, or may have it."""
+    media = settings.MEDIA_URL
+    return media not in (None, "", get_script_prefix()) and address.startswith(media)
+
+
+def _address_of_its_own(field: Any) -> str:
+    names = (field.name, f"{field.model._meta.model_name}_{field.name}")
+    addresses = [f"{get_script_prefix()}{name}/" for name in names]
+    return next(address for address in addresses if not _in_media(address))
 
 
 def _view(path: str) -> Any:

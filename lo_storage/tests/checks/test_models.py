@@ -74,7 +74,6 @@ urlpatterns = [
         ("//files.example.com/", None),
         (None, None),  # W002 says it
         ("/scans", "leads to no view."),
-        ("/media", "leads to files on disk."),
     ],
 )
 def test_where_an_address_leads(paper, settings, base_url, what):
@@ -96,6 +95,35 @@ def test_where_an_address_leads(paper, settings, base_url, what):
     )
 
 
+@pytest.mark.parametrize(
+    ("media_url", "base_url", "url", "what", "address"),
+    [
+        ("/media/", None, "/media/", "files on disk", "data"),
+        ("/media/", "/media", "/media/", "files on disk", "data"),
+        ("", "/media", "/media/", "files on disk", "data"),
+        # As static() has no view unless DEBUG is on, and a web server sends what is on disk.
+        ("/disk/", None, "/disk/", "no view", "data"),
+        ("/disk/", "/disk/papers", "/disk/papers/", "no view", "data"),
+        ("/data/", None, "/data/", "no view", "paper_data"),
+    ],
+)
+def test_an_address_among_the_files_on_disk(
+    paper, settings, media_url, base_url, url, what, address
+):
+    settings.ROOT_URLCONF = __name__
+    settings.MEDIA_URL = media_url
+    field = paper(DbFileField(storage=DbFileStorage(base_url)))
+    assert check_addresses() == [
+        checks.Warning(
+            f"The url of a file, '{url}16418.pdf', leads to {what}.",
+            hint=f"Give the field storage=DbFileStorage('/{address}'). Have"
+            f" path('{address}/<str:filename>', …) in ROOT_URLCONF, of a view that calls db_serve.",
+            obj=field,
+            id="lo_storage.W007",
+        )
+    ]
+
+
 def test_a_site_below_a_prefix_leads_to_its_addresses(paper, settings):
     settings.ROOT_URLCONF = __name__
     settings.MEDIA_URL = "papers/"
@@ -104,6 +132,11 @@ def test_a_site_below_a_prefix_leads_to_its_addresses(paper, settings):
         field = paper(DbFileField())
         assert field.storage.url("1.pdf") == "/below/papers/1.pdf"
         assert check_addresses() == []
+        settings.MEDIA_URL = "scans/"
+        (message,) = check_addresses()
+        assert message.hint.startswith(
+            "Give the field storage=DbFileStorage('/below/data'). Have path('data/<str:filename"
+        )
     finally:
         clear_script_prefix()
 
