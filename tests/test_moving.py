@@ -3,14 +3,14 @@
 import re
 import subprocess
 
-import pytest
-
 from .newcomer import ROOT, Browser, Project
 from .pages import blocks
 
 PAGE = ROOT / "docs/moving.md"
+# Of the table: letters, which may have no scan, and bills, which may not.
+APPS = {"letters": 1, "bills": 2}
 SETTINGS = """
-INSTALLED_APPS += ["letters", "lo_storage"]
+INSTALLED_APPS += ["letters", "bills", "lo_storage"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "mysite"}}
 LOGIN_URL = "admin:login"
 MEDIA_URL = "/media/"
@@ -28,6 +28,8 @@ class Photo(models.Model):
     image = models.FileField(upload_to="photos")
 """
 ADMIN = """
+from django.contrib import admin
+
 from letters.models import Letter
 
 
@@ -36,128 +38,135 @@ class LetterAdmin(admin.ModelAdmin):
     fields = ["owner", "data"]
 """
 FILL = """
+from bills.models import Bill
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from letters.models import Letter, Photo
 
-alice = User.objects.get(username="alice")
-User.objects.create_superuser("bob", password="a-Secret-1")
-for name in ["a letter.pdf", "another letter.pdf"]:
-    Letter.objects.create(owner=alice, scan=ContentFile(name.encode(), name))
+alice, bob = (User.objects.create_superuser(who, password="a-Secret-1") for who in ["alice", "bob"])
+for model in [Letter, Bill]:
+    for name in ["a letter.pdf", "another letter.pdf"]:
+        model.objects.create(owner=alice, scan=ContentFile(name.encode(), name))
 Photo.objects.create(image=ContentFile(b"photo", "photo.jpg"))
 """
+CONTENTS = [("a letter.pdf",), ("another letter.pdf",)]
 
 
-def written(kind, words):
-    """The blocks of a kind, the paragraph before which has these words."""
-    return [block.content for block in blocks(PAGE) if block.kind == kind and words in block.words]
+def the_block(words):
+    """The Python below the paragraph that has these words."""
+    python = [block for block in blocks(PAGE) if block.kind == "python"]
+    (found,) = [block.content for block in python if words in block.words]
+    return found
 
 
-def columns(of):
-    """The lines of the table, by the column of those who may have no scan, and who may not."""
-    rows = re.findall(r"^\| ([\w ]*)\| `(.*?)` \| `(.*?)` \|$", PAGE.read_text(), re.M)
-    assert [when.strip() for when, *_ in rows] == ["before", "now", "", "in the end"]
-    return [row[of] for row in rows]
+def of(app, text):
+    """The same of another app."""
+    return text if app == "letters" else text.replace("Letter", "Bill").replace("letter", "bill")
 
 
-@pytest.mark.parametrize("required", [False, True])
-def test_the_page_is_followed(tmp_path, required):
-    (model,) = written("python", "`letters/models.py`")
-    (view,) = written("python", "`letters/views.py`")
-    (address,) = written("python", "`mysite/urls.py`")
-    before, scan, data, in_the_end = columns(2 if required else 1)
-    first, *others = [
-        line for line in model.splitlines() if " scan = " in line or " data = " in line
-    ]
-    assert [first, *others] == [f"    {line}" for line in columns(1)[1:3]]
-    (data_line,) = others
+class Moving(Project):
+    def write_models(self, app, *lines):
+        """The page's model with these lines, and nothing about the column that is not there."""
+        model = re.sub(r"    (scan|data) = .*\n", "", the_block("`letters/models.py`"))
+        fields = "".join(f"    {line}\n" for line in lines)
+        model = model.replace("\n    class Meta:", f"{fields}\n    class Meta:")
+        if "data = " not in fields:
+            model = re.sub(r"    class Meta:\n.*\n\n", "", model)
+        if len(lines) == 1:
+            model = model.replace("(self.data or self.scan)", f"self.{fields.split()[0]}")
+        if app == "letters":
+            model += STAYS
+        self.write(f"{app}/models.py", of(app, model))
 
-    with Project(tmp_path) as project:
+    def write(self, path, text):
+        (self.folder / path).parent.mkdir(exist_ok=True)
+        (self.folder / path).write_text(text)
 
-        def models(*lines):
-            """What the app has, with these lines in place of those two."""
-            text = model.replace(f"{data_line}\n", "").replace(
-                first, "\n".join(f"    {line}" for line in lines)
-            )
-            if "data = " not in text:
-                text = re.sub(r"\n    class Meta:\n.*?\n\n", "\n", text, flags=re.S)
-                text = text.replace("(self.data or self.scan)", "self.scan")
-            if "scan = " not in text:
-                text = text.replace("(self.data or self.scan)", "self.data")
-            (project.folder / "letters/models.py").write_text(text + STAYS)
-
-        def migrate():
-            for command in ["makemigrations letters", "migrate"]:
-                assert f"$ python manage.py {command}\n" in commands
-                done = subprocess.run(
-                    [project.python, "manage.py", *command.split()],
-                    cwd=project.folder,
-                    env=project.environment,
-                    input="2\n" * (command == "makemigrations letters"),
-                    capture_output=True,
-                    text=True,
-                )
-                assert done.returncode == 0, done.stdout + done.stderr
-                asked = "Select an option: " in done.stdout
-                yield asked
-
-        commands, commands_in_the_end = (
-            block.content for block in blocks(PAGE) if block.kind == "console"
+    def migrate(self, answers=""):
+        """Do it as the page says; return what was printed."""
+        commands = [block.content for block in blocks(PAGE) if block.kind == "console"]
+        assert len(commands) == 2
+        assert set(commands) == {
+            "$ python manage.py makemigrations letters\n$ python manage.py migrate\n"
+        }
+        done = subprocess.run(
+            [self.python, "manage.py", "makemigrations", *APPS],
+            cwd=self.folder,
+            env=self.environment,
+            input=answers,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
-        assert commands == commands_in_the_end
+        assert done.returncode == 0, done.stdout
+        return done.stdout + self.manage("migrate")
 
+    def names(self, app):
+        return [name for (name,) in self.ask(f"select data from {app}_{app[:-1]} order by id")]
+
+
+def test_the_page_is_followed(tmp_path):
+    rows = re.findall(r"^\|( [a-z ]+|) \| `(.*)` \| `(.*)` \|$", PAGE.read_text(), re.M)
+    assert [row[0] for row in rows] == [" before", " now", "", " in the end"]
+    before, scan, data, in_the_end = rows
+    model = the_block("`letters/models.py`")
+    assert f"    {scan[1]}\n    {data[1]}\n" in model
+
+    with Moving(tmp_path) as project:
         # As it was
         project.type("django-admin startproject mysite .")
-        project.type("python manage.py startapp letters")
         project.copy_the_library()
         project.follow("mysite/settings.py", SETTINGS)
         project.follow("mysite/urls.py", URLS)
-        models(before)
-        list(migrate())
-        project.type("python manage.py createsuperuser")
+        for app, column in APPS.items():
+            project.write_models(app, before[column])
+        project.migrate()
         project.manage("shell", "-c", FILL)
 
         # The new column, and its view
-        models(scan, data)
-        project.follow("letters/admin.py", ADMIN)
-        assert not any(migrate())
-        hint = "Have path('letters/<str:filename>', …) in ROOT_URLCONF"
-        assert hint in project.manage("check")
-        project.follow("letters/views.py", view)
-        project.follow("mysite/urls.py", address)
+        for app, column in APPS.items():
+            project.write_models(app, scan[column], data[column])
+            project.write(f"{app}/admin.py", of(app, ADMIN))
+        hint = "HINT: Have path('letters/<str:filename>', …) in ROOT_URLCONF"
+        assert hint in project.migrate()
+        for app in APPS:
+            project.write(f"{app}/views.py", of(app, the_block("`letters/views.py`")))
+            project.follow("mysite/urls.py", of(app, the_block("`mysite/urls.py`")))
         project.type("python manage.py check")
 
-        copy = [block.content for block in blocks(PAGE) if "def copy_in" in block.content]
-        compare = [block.content for block in blocks(PAGE) if "differing()" in block.content]
-        code = "\n".join([*copy, *compare])
-        assert project.manage("shell", "-c", code).splitlines()[-1] == "[] []"
-        contents = (
-            "select convert_from(lo_get(loid), 'utf8') from lo_storage_largeobject order by 1"
-        )
-        assert project.ask(contents) == [("a letter.pdf",), ("another letter.pdf",)]
-
-        names = [name for (name,) in project.ask("select data from letters_letter order by id")]
+        # Its files
+        found = ["def copy_in", "def differing", "print(copy_in()"]
+        steps = [b.content for b in blocks(PAGE) if any(part in b.content for part in found)]
+        assert len(steps) == 3
+        code = "\n".join(of(app, step) for app in APPS for step in steps)
+        assert project.manage("shell", "-c", code).splitlines()[-2:] == ["[] []", "[] []"]
+        names = {app: project.names(app) for app in APPS}
         with project.serving() as site:
-            assert Browser(site).look(f"/letters/{names[0]}").url.startswith(f"{site}/admin/login/")
-            answers = {}
-            for who in ["alice", "bob"]:
-                browser = Browser(site)
-                browser.submit("/admin/login/", username=who, password="a-Secret-1")
-                answers[who] = browser.look(f"/letters/{names[0]}")
-            assert (answers["alice"].content, answers["bob"].status_code) == (b"a letter.pdf", 404)
-            assert browser.look("/media/photos/photo.jpg").content == b"photo"
-            page = browser.submit("/admin/letters/letter/add/", owner="1")
-            assert ("This field is required." in page.text) == required
+            (letter, _) = names["letters"]
+            stranger, alice, bob = Browser(site), Browser(site), Browser(site)
+            alice.submit("/admin/login/", username="alice", password="a-Secret-1")
+            bob.submit("/admin/login/", username="bob", password="a-Secret-1")
+            assert stranger.look(f"/letters/{letter}").url.startswith(f"{site}/admin/login/")
+            assert alice.look(f"/letters/{letter}").content == b"a letter.pdf"
+            assert bob.look(f"/letters/{letter}").status_code == 404
+            assert stranger.look("/media/photos/photo.jpg").content == b"photo"
+            asks = "This field is required."
+            assert asks not in bob.submit("/admin/letters/letter/add/", owner="1").text
+            assert asks in bob.submit("/admin/bills/bill/add/", owner="1").text
 
         # The end
-        project.manage(
-            "shell", "-c", "from letters.models import *; Letter.objects.filter(data=None).delete()"
-        )
-        models(in_the_end)
-        assert any(migrate()) == required
-        project.type("python manage.py check")
-        assert "No changes detected" in project.manage("makemigrations", "--check")
-        assert [
-            row for (row,) in project.ask("select data from letters_letter order by id")
-        ] == names
-        assert project.ask(contents) == [("a letter.pdf",), ("another letter.pdf",)]
+        for app, column in APPS.items():
+            project.write_models(app, in_the_end[column])
+        printed = project.migrate(answers="2\n")
+        assert printed.count("Select an option: ") == 1
+        assert "lo_storage." not in printed
+        assert project.names("letters") == [*names["letters"], None]
+        assert project.names("bills") == names["bills"]
+        for app in APPS:
+            assert (
+                project.ask(
+                    "select convert_from(lo_get(loid), 'utf8') from lo_storage_largeobject"
+                    f"  join {app}_{app[:-1]} on name = data order by 1"
+                )
+                == CONTENTS
+            )

@@ -1,5 +1,6 @@
 """The package that is built is the library alone, and works where it is installed."""
 
+import os
 import re
 import subprocess
 import sys
@@ -106,3 +107,31 @@ def test_it_works_where_it_is_installed(built, request, tmp_path):
             "select title, original_name, convert_from(lo_get(loid), 'utf8')"
             "  from papers_paper join lo_storage_largeobject on name = data"
         ) == [("March", "march.pdf", "march")]
+
+
+@pytest.mark.parametrize(
+    ("django", "printed"),
+    [
+        ("4.2", "lo-storage 0.1.0 depends on django<7 and >=5.2"),
+        ("5.2", "Would install lo-storage-0.1.0\n"),
+    ],
+)
+def test_the_line_of_the_readme_brings_no_other_django(built, request, django, printed):
+    """From a wheel and from a repository."""
+    python = environment(
+        request.config.cache.mkdir(f"package-{django}"), f"django=={django}.*", "psycopg[binary]"
+    )
+    (line,) = re.findall(r"^ +\$ (pip install .*git.*)$", (LIBRARY / "README.md").read_text(), re.M)
+    address = f"file://{built[1]}" if django == "4.2" else f"git+file://{ROOT}"
+    line = line.replace("git+https://…", address)
+    pip = f"pip() {{ {sys.executable} -m pip --python '{python}' \"$@\" --dry-run; }}"
+    done = subprocess.run(
+        ["bash", "-euc", f"{pip}; {line}"],
+        env=os.environ | {"PATH": f"{python.parent}:{os.environ['PATH']}"},
+        cwd=python.parent,  # where no folder has the name of a package
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert printed in done.stdout
+    assert bool(done.returncode) == (django == "4.2")
