@@ -1,9 +1,10 @@
 """What gunicorn runs with in the container: gunicorn --config=python:config.gunicorn config.wsgi"""
 
+import os
 import socket
 import struct
 
-bind = "0.0.0.0:8000"
+bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
 workers = 2
 threads = 8  # because a download waits for its reader
 worker_tmp_dir = "/dev/shm"

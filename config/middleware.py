@@ -2,6 +2,7 @@ from django.conf import settings
 from django.utils.deprecation import MiddlewareMixin
 
 from config.uploads import largest_request, too_much
+from config.urls import healthz
 
 # All that a page needs is a file of ours. (Django's own middleware is not there in 5.2.)
 POLICY = (
@@ -35,3 +36,14 @@ class SiteMiddleware(MiddlewareMixin):
         if session and not session.value:  # It has ended.
             response.headers["Clear-Site-Data"] = '"cache"'
         return response
+
+
+class HealthMiddleware(MiddlewareMixin):
+    """Answers who asks by an address, as a load balancer does, and is told nothing but its health.
+
+    Stands before all that reads the Host: on each other page ALLOWED_HOSTS decides.
+    """
+
+    def process_request(self, request):
+        asks = request.method in ("GET", "HEAD") and request.path_info == "/healthz/"
+        return healthz(request) if asks else None

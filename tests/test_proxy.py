@@ -63,10 +63,16 @@ def free_port():
         return listener.getsockname()[1]
 
 
+BEHIND_ANOTHER = """\
+    # set_real_ip_from 10.0.0.0/8;
+    # real_ip_header X-Forwarded-For;
+    # real_ip_recursive on; #"""
+
+
 @contextmanager
-def nginx(folder, certificate, port):
+def nginx(folder, certificate, port, text=None):
     """The proxy of a site on this port: its addresses for HTTP and HTTPS, and its process."""
-    text = (ROOT / "nginx.conf").read_text()
+    text = text or (ROOT / "nginx.conf").read_text()
     plain, tls = free_port(), free_port()
     for there, here in {
         "listen 8080;": f"listen 127.0.0.1:{plain};",
@@ -292,9 +298,21 @@ def test_the_site_hears_from_the_proxy_and_not_from_the_client_who_asks(
     certificate, session, tmp_path
 ):
     said = {"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "http"}
+    line, heard, address = asked(certificate, session, tmp_path, said)
+    assert line.startswith(b"GET /a%2Fb?c=d HTTP/1.")
+    assert heard.get_all("X-Forwarded-For") == ["127.0.0.1"]
+    assert heard.get_all("X-Forwarded-Proto") == ["https"]
+    assert heard["Host"] == address.removeprefix("https://")
+
+
+def asked(certificate, session, folder, said, text=None):
+    """What the site hears of a request with these headers: its line, its headers, the proxy."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        with nginx(tmp_path, certificate, port) as (_, address, _), ThreadPoolExecutor() as pool:
+        with (
+            nginx(folder, certificate, port, text) as (_, address, _),
+            ThreadPoolExecutor() as pool,
+        ):
             answer = pool.submit(session.get, f"{address}/a%2Fb?c=d", headers=said)
             connection, _ = listener.accept()
             with connection, connection.makefile("rb") as request:
@@ -302,10 +320,22 @@ def test_the_site_hears_from_the_proxy_and_not_from_the_client_who_asks(
                 heard = parse_headers(request)
                 connection.sendall(b"HTTP/1.0 204 No Content\r\n\r\n")
             assert answer.result().status_code == 204
-    assert line.startswith(b"GET /a%2Fb?c=d HTTP/1.")
-    assert heard.get_all("X-Forwarded-For") == ["127.0.0.1"]
-    assert heard.get_all("X-Forwarded-Proto") == ["https"]
-    assert heard["Host"] == address.removeprefix("https://")
+    return line, heard, address
+
+
+@pytest.mark.parametrize(
+    ("outer", "client"), [("127.0.0.0/8", "192.0.2.1"), ("10.0.0.0/8", "127.0.0.1")]
+)
+def test_behind_another_proxy_the_word_of_that_one_alone_counts(
+    outer, client, certificate, session, tmp_path
+):
+    text = (ROOT / "nginx.conf").read_text()
+    assert BEHIND_ANOTHER in text
+    on = BEHIND_ANOTHER.replace("# ", "").replace("10.0.0.0/8", outer)
+    said = {"X-Forwarded-For": "198.51.100.9, 192.0.2.1, 127.0.0.9"}
+    text = text.replace(BEHIND_ANOTHER, on)
+    _, heard, _ = asked(certificate, session, tmp_path, said, text)
+    assert heard.get_all("X-Forwarded-For") == [client]
 
 
 def test_a_form_is_taken_under_the_name_and_port_that_the_browser_sees(proxied, session, alice):

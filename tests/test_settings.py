@@ -104,6 +104,51 @@ def test_no_sibling_domain_can_set_a_cookie_of_the_site():
     assert show(names, **PRODUCTION, HTTPS="0") == "sessionid csrftoken"
 
 
+FOREIGN = [
+    "203.0.113.7:8000",
+    "[2001:db8::7]",
+    "evil.example",
+    "evil.example/accounts/login/?",
+    "www.example.com@evil.example",
+    "[::1",
+    'a b"<script>',
+    "x" * 5000,
+    "",
+]
+
+
+@pytest.fixture
+def of_one_host(settings):
+    settings.ALLOWED_HOSTS = ["www.example.com"]
+    settings.SECURE_SSL_REDIRECT = True
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("host", FOREIGN)
+def test_a_probe_is_answered_whatever_host_it_names(client, of_one_host, host):
+    answer = client.get("/healthz/?a=b", headers={"host": host})
+    assert (answer.status_code, answer.content) == (200, b"ok")
+    assert answer.headers["Cache-Control"] == "private, no-store"
+    assert answer.cookies == {}
+    assert not host or host not in str(answer.headers)
+    assert client.head("/healthz/", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("host", FOREIGN)
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/accounts/login/", "/admin/login/", "/healthz", "/healthz/login/", "/HEALTHZ/"),
+        *("//healthz/", "/accounts/login/?/healthz/", "/healthz/../accounts/login/"),
+        *("/healthz/%2e%2e/accounts/login/", "/healthz/%00", "/healthz/%0a", "/healthz%2f%2f"),
+    ],
+)
+def test_nothing_else_is(client, of_one_host, path, host):
+    assert client.get(path, headers={"host": host}, secure=True).status_code == 400
+    assert client.post("/healthz/", headers={"host": host}, secure=True).status_code == 400
+
+
 def test_what_an_older_key_signed_holds():
     assert show("settings.SECRET_KEY_FALLBACKS", **PRODUCTION) == "[]"
     kept = {"SECRET_KEY_FALLBACKS": "the-last-one,the-one-before"}
