@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 from config.mail import mail_settings
+from config.reports import report_errors
 
 env = environ.Env()
 
@@ -217,6 +218,10 @@ LOGGING = {
         "django.security.DisallowedHost": {"level": "CRITICAL"},  # any scanner can cause it
     },
 }
+
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+if SENTRY_DSN:
+    report_errors(SENTRY_DSN)
 
 if DEBUG and find_spec("debug_toolbar"):
     from debug_toolbar.settings import PANELS_DEFAULTS

@@ -30,7 +30,7 @@ LEFT_OUT = {
 # The rest of these folders is about the library alone.
 KEPT = {
     "docs": {
-        *("backups.md", "checks.md", "how-it-works.md", "moving.md", "replicas.md"),
+        *("backups.md", "checks.md", "deploy.md", "how-it-works.md", "moving.md", "replicas.md"),
         *("running.md", "serving.md", "storing.md", "testing.md"),
     },
     "tests": {
