@@ -59,6 +59,20 @@ def the_block(words):
     return found
 
 
+def table():
+    """When a field is so, and its line in either app."""
+    cell = r"(?: `([\w=, ]+)`)? \|"
+    rows = re.findall(rf"^\| `(scan|data)`, ([a-z ]+) \|{cell}{cell}$", PAGE.read_text(), re.M)
+    begin = {
+        "scan": 'scan = models.FileField(upload_to="scans"',
+        "data": 'data = DbFileField(storage=DbFileStorage("/letters")',
+    }
+    return [
+        [when, *(f"{begin[name]}{', ' * bool(end)}{end})" for end in ends)]
+        for name, when, *ends in rows
+    ]
+
+
 def of(app, text):
     """The same of another app."""
     return text if app == "letters" else text.replace("Letter", "Bill").replace("letter", "bill")
@@ -72,8 +86,6 @@ class Moving(Project):
         model = model.replace("\n    class Meta:", f"{fields}\n    class Meta:")
         if "data = " not in fields:
             model = re.sub(r"    class Meta:\n.*\n\n", "", model)
-        if len(lines) == 1:
-            model = model.replace("(self.data or self.scan)", f"self.{fields.split()[0]}")
         if app == "letters":
             model += STAYS
         self.write(f"{app}/models.py", of(app, model))
@@ -106,11 +118,9 @@ class Moving(Project):
 
 
 def test_the_page_is_followed(tmp_path):
-    rows = re.findall(r"^\|( [a-z ]+|) \| `(.*)` \| `(.*)` \|$", PAGE.read_text(), re.M)
-    assert [row[0] for row in rows] == [" before", " now", "", " in the end"]
-    before, scan, data, in_the_end = rows
-    model = the_block("`letters/models.py`")
-    assert f"    {scan[1]}\n    {data[1]}\n" in model
+    before, scan, data, in_the_end = fields = table()
+    assert [row[0] for row in fields] == ["until now", "from now on", "from now on", "in the end"]
+    assert f"    {scan[1]}\n    {data[1]}\n" in the_block("`letters/models.py`")
 
     with Moving(tmp_path) as project:
         # As it was
