@@ -9,21 +9,7 @@ from django.db import connections, router
 from ..catalogue import TABLE
 from ..database import db_for_read, db_for_write, is_supported
 from ..upkeep.columns import columns_elsewhere, file_columns
-
-# How many objects one transaction may lock at once (PostgreSQL, "Lock Management"), if there are
-# more files in the catalogue than that; else no row.
-MORE_FILES_THAN_LOCKS = """
-    with room(locks) as (
-        select current_setting('max_locks_per_transaction')::int
-               * (current_setting('max_connections')::int
-                  + current_setting('max_prepared_transactions')::int)
-    )
-    select locks from room
-     where locks < (
-        select count(*) from (select from lo_storage_largeobject limit (select locks + 1 from room))
-               as files
-     )
-"""
+from ..upkeep.server import MORE_FILES_THAN_LOCKS
 
 
 @checks.register(checks.Tags.files)
