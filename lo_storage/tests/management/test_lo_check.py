@@ -320,7 +320,7 @@ def test_a_table_that_is_not_there_or_may_not_be_read(row, guest):
     )
     sql(f"grant select on lo_storage_largeobject to {guest}", f"set role {guest}")
     try:
-        status, found, last = check(jobs=1)
+        _, found, _ = check(jobs=1)
     finally:
         sql("reset role", f"revoke select on lo_storage_largeobject from {guest}")
     assert {finding["what"] for finding in found if finding["level"] == "unknown"} == {

@@ -134,9 +134,12 @@ def test_a_renamed_column_keeps_its_trigger(sql):
             "the trigger lo_storage_unlink_all is missing: large objects outlive their files",
         ),
         (
-            "alter function lo_storage_unlink_v2 rename to lo_storage_unlink_v1",
-            "alter function lo_storage_unlink_v1 rename to lo_storage_unlink_v2",
-            "the trigger lo_storage_unlink calls lo_storage_unlink_v1, which is not the present one",
+            "create or replace trigger lo_storage_unlink after delete on lo_storage_largeobject"
+            " for each row execute function lo_storage_unlink_v1()",
+            "create or replace trigger lo_storage_unlink after delete on lo_storage_largeobject"
+            " for each row execute function lo_storage_unlink_v2()",
+            "the trigger lo_storage_unlink calls lo_storage_unlink_v1, which is not the present"
+            " one",
         ),
         (
             "alter table lo_storage_largeobject rename constraint"
