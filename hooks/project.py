@@ -30,8 +30,8 @@ LEFT_OUT = {
 # The rest of these folders is about the library alone.
 KEPT = {
     "docs": {
-        *("backups.md", "checks.md", "deploy.md", "how-it-works.md", "moving.md", "replicas.md"),
-        *("running.md", "serving.md", "storing.md", "testing.md"),
+        *("backups.md", "checking.md", "checks.md", "deploy.md", "how-it-works.md", "moving.md"),
+        *("replicas.md", "running.md", "serving.md", "storing.md", "testing.md"),
     },
     "tests": {
         *("__init__.py", "doors.py", "serving.py", "streaming_site.py", "test_attempts.py"),

@@ -57,11 +57,11 @@ class Server:
     def _pg_ctl(self, *arguments):
         self.server.run("pg_ctl", *arguments, f"--pgdata={self.data}")
 
-    def use(self, database):
+    def use(self, database, user="app"):
         """Let the alias go to a database."""
         self.database = database
         connections[ALIAS].close()
-        connections[ALIAS].settings_dict["NAME"] = database
+        connections[ALIAS].settings_dict |= {"NAME": database, "USER": user}
 
     def make_tables(self):
         call_command("migrate", "lo_storage", database=ALIAS, verbosity=0)

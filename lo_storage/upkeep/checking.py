@@ -22,6 +22,7 @@ from .references import reference_of
 FILES = 20_000
 
 RESTORE = "Bring it back from a backup"
+ADOPT = "Adopt it: manage.py lo_adopt"
 
 # The columns with a foreign key to the catalogue, also those of tables that no model describes.
 # The key of a partition is that of the whole table.
@@ -140,8 +141,8 @@ class Naming(NamedTuple):
     has_reference: bool
 
 
-def naming_columns(alias: str) -> Iterator[Naming | Finding]:
-    """Yield each column that names files of a database, and what cannot be looked at.
+def naming_columns(alias: str) -> list[Naming | Finding]:
+    """Return each column that names files of a database, and what cannot be looked at.
 
     They are the file columns of the installed models, and what else has a foreign key to the
     catalogue. Raises `RowsElsewhere`.
@@ -156,19 +157,21 @@ def naming_columns(alias: str) -> Iterator[Naming | Finding]:
         )
         for model, field in columns_beside(alias)
     ]
+    naming: list[Naming | Finding] = []
     known = set()
     with reading(alias) as cursor:
         for label, table, column, has_reference in columns:
             cursor.execute(COLUMN, {"table": table, "column": column})
             found = cursor.fetchone()
             known.add(found and found[:2])
-            yield _naming(label, table, column, found, has_reference)
+            naming.append(_naming(label, table, column, found, has_reference))
         cursor.execute(NAMING, {"catalogue": TABLE})
         for number, table, column in cursor.fetchall():
             cursor.execute(COLUMN, {"table": table, "column": column})
             found = cursor.fetchone()
             if (number, column) not in known:
-                yield _naming(f"{table}.{column}", table, column, found, True)
+                naming.append(_naming(f"{table}.{column}", table, column, found, True))
+    return naming
 
 
 def _naming(
@@ -203,16 +206,19 @@ def check_rows(alias: str, column: Naming) -> Iterator[Finding]:
 def _row_without_file(
     column: Naming, row: str, name: str, loid: int | None, objects: dict[int, str | None]
 ) -> Finding:
-    what = f"names {name}, which the catalogue does not have"
-    mend = f"{RESTORE}, or make the row name nothing: manage.py lo_mend rows"
-    if name == "":
-        what, mend = "has '' for no file", "Make it NULL: manage.py lo_adopt"
-    elif loid in objects and objects[loid] is None:
-        what, mend = f"{what}; its large object is there", "Catalogue it: manage.py lo_adopt"
-    elif loid in objects:
-        mend = f"The catalogue has the object as {objects[loid]}: make the row name that"
     where = f"{column.label}, row {row}" if row else column.label
-    return Finding("error", "row-without-file", where, what, mend, name, row or None)
+    lacks = f"names {name}, which the catalogue does not have"
+    if name == "":
+        kind, what, mend = "row-not-adopted", "has '' for no file", ADOPT
+    elif loid not in objects:
+        kind, what = "row-without-file", lacks
+        mend = f"{RESTORE}, or make the row name nothing: manage.py lo_mend rows"
+    elif objects[loid] is None:
+        kind, what, mend = "row-not-adopted", f"{lacks}; its large object is there", ADOPT
+    else:
+        kind, what = "row-not-adopted", lacks
+        mend = f"The catalogue has the object as {objects[loid]}: make the row name that"
+    return Finding("error", kind, where, what, mend, name, row or None)
 
 
 def parts(alias: str) -> list[Part]:
@@ -255,7 +261,7 @@ def _file(
             name,
             "the catalogue has it, and there is no large object of this number, which the next"
             " upload or another application may get",
-            f"{RESTORE}, or let go of the number: manage.py lo_mend files",
+            f"{RESTORE}, or let go of it: manage.py lo_mend files",
             name,
         )
     if not is_ours:
@@ -291,7 +297,7 @@ def check_objects(alias: str, columns: list[Naming]) -> Iterator[Finding]:
                 "object-without-file",
                 f"large object {loid}",
                 f"the catalogue does not have it, no column of type oid does, and {owner} owns it",
-                "Look at it, and delete it: manage.py lo_mend objects",
+                "Catalogue it, so that lo_clean lists it: manage.py lo_mend objects",
                 str(loid),
             )
 

@@ -122,7 +122,7 @@ class Command(BaseCommand):
         self.tell("Server", lambda bar: check_server(alias))
         self.tell("Catalogue", lambda bar: check_catalogue(alias))
         self.tell("References", lambda bar: check_references(alias))
-        columns = list(naming_columns(alias))
+        columns = naming_columns(alias)
         naming = [column for column in columns if isinstance(column, Naming)]
         self.tell("Columns", lambda bar: [one for one in columns if isinstance(one, Finding)])
         for column in naming:

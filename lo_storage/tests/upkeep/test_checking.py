@@ -65,11 +65,10 @@ def test_a_column_of_any_name(installed_documents, save, name, monkeypatch):
         cursor.execute(f"alter table lo_storage_tests_document rename column data to {quoted}")
     monkeypatch.setattr(field, "column", name)
     try:
-        columns = [
-            column for column in naming_columns("default") if "Document.data" in column.label
-        ]
-        assert [column.column.strip('"').replace('""', '"') for column in columns] == [name]
-        assert list(checking.check_rows("default", columns[0])) == []
+        column = naming_columns("default")[0]
+        assert (column.label, column.column) == ("lo_storage_tests.Document.data", quoted)
+        assert list(checking.check_rows("default", column)) == []
+        assert list(checking.check_objects("default", [column])) == []
     finally:
         with connection.cursor() as cursor:
             cursor.execute(f"alter table lo_storage_tests_document rename column {quoted} to data")
