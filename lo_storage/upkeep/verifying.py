@@ -14,12 +14,10 @@ from .checking import RESTORE
 from .finding import Finding
 from .reading import at_once, reading
 
-# What one statement gives to the server's sha256(), and of how many files at most.
-SERVER_BYTES = 8 * 1024 * 1024
-SERVER_FILES = 500
-
-# What one statement reads of a larger file.
-PIECE = 8 * 1024 * 1024
+# What one statement reads, and of how many files at most. (Measured for 128 MiB: the server's own
+# sha256() takes 0.9 s of its processor, where to read takes 0.2 s of it, and hashlib 0.2 s here.)
+BYTES = 8 * 1024 * 1024
+FILES = 500
 
 # How many files are looked up at a time.
 PAGE = 10_000
@@ -42,8 +40,8 @@ NEXT = f"""
      limit %(page)s
 """
 
-HASH = f"""
-    select loid::bigint, name, sha256, version, encode(sha256(lo_get(object.oid)), 'hex')
+READ = f"""
+    select loid, name, sha256, version, lo_get(object.oid)
       from {TABLE}
       join pg_largeobject_metadata object on object.oid = loid
      where loid = any (%(loids)s::oid[]) and size <= %(most)s
@@ -112,8 +110,8 @@ def verify(
     """
 
     def read(files: list[ToRead]) -> tuple[int, list[Hash]]:
-        small = len(files) > 1 or files[0].size <= SERVER_BYTES
-        hashes = _hash_on_server(alias, files) if small else _hash_here(alias, files[0])
+        is_large = files[0].size > BYTES
+        hashes = _of_large(alias, files[0]) if is_large else _of_small(alias, files)
         return sum(file.size for file in files), hashes
 
     for size, hashes in at_once(jobs, read, batches(alias, selection), alias):
@@ -136,7 +134,7 @@ def batches(alias: str, selection: Selection) -> Iterator[list[ToRead]]:
     batch: list[ToRead] = []
     for file in _files(alias, selection):
         size = sum(other.size for other in batch) + file.size
-        if batch and (size > SERVER_BYTES or len(batch) == SERVER_FILES):
+        if batch and (size > BYTES or len(batch) == FILES):
             yield batch
             batch = []
         batch.append(file)
@@ -156,20 +154,23 @@ def _files(alias: str, selection: Selection) -> Iterator[ToRead]:
         after = rows[-1][0]
 
 
-def _hash_on_server(alias: str, files: list[ToRead]) -> list[Hash]:
-    with reading(alias) as c:
+def _of_small(alias: str, files: list[ToRead]) -> list[Hash]:
+    with reading(alias), cursor(alias) as c:
         # One that has grown meanwhile is left out.
-        c.execute(HASH, {"loids": [file.loid for file in files], "most": SERVER_BYTES})
-        return [Hash(*row) for row in c.fetchall()]
+        c.execute(READ, {"loids": [file.loid for file in files], "most": BYTES})
+        return [
+            Hash(loid, name, sha256, version, hashlib.sha256(content).hexdigest())
+            for loid, name, sha256, version, content in c.fetchall()
+        ]
 
 
-def _hash_here(alias: str, file: ToRead) -> list[Hash]:
+def _of_large(alias: str, file: ToRead) -> list[Hash]:
     digest, expected = hashlib.sha256(), (file.version, file.modified_at)
-    for offset in range(0, file.size, PIECE):
+    for offset in range(0, file.size, BYTES):
         try:
             with cursor(alias) as c:
                 version, rows = catalogue.read_rows(
-                    c, file.loid, offset, offset + PIECE, file.created_at
+                    c, file.loid, offset, offset + BYTES, file.created_at
                 )
         except FileNotFoundError:
             return []

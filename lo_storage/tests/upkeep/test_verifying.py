@@ -21,9 +21,8 @@ def damage(name):
 
 @pytest.fixture
 def small_batches(monkeypatch):
-    monkeypatch.setattr(verifying, "SERVER_BYTES", 1000)
-    monkeypatch.setattr(verifying, "SERVER_FILES", 3)
-    monkeypatch.setattr(verifying, "PIECE", 300)
+    monkeypatch.setattr(verifying, "BYTES", 1000)
+    monkeypatch.setattr(verifying, "FILES", 3)
     monkeypatch.setattr(verifying, "PAGE", 2)
 
 
