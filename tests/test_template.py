@@ -283,7 +283,7 @@ def test_all_else_is_as_it_is_here(made, checkout):
         ".gitlab-ci.yml",
         *(".pre-commit-config.yaml", "LICENSE", "README.md", "bin/lock", "bin/setup", "bin/test"),
         *("docker-compose.yml", "pyproject.toml", "templates/base.html", "templates/home.html"),
-        *("docs/checks.md", "docs/how-it-works.md", "docs/replicas.md"),
+        *("docs/checking.md", "docs/checks.md", "docs/how-it-works.md", "docs/replicas.md"),
         *("docs/moving.md", "docs/running.md", "docs/serving.md", "docs/storing.md"),
         *("docs/testing.md", "tests/test_bin.py"),
     }

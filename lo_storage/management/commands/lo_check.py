@@ -1,5 +1,7 @@
 import json
+import os
 import random
+import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
 from datetime import datetime, time
@@ -29,7 +31,7 @@ from lo_storage.upkeep.references import check_catalogue, check_references
 from lo_storage.upkeep.server import check_server
 from lo_storage.upkeep.verifying import Selection, size_of, verify
 
-WRONG, COULD_NOT_LOOK, INTERRUPTED = 1, 2, 130
+WRONG, COULD_NOT_LOOK, INTERRUPTED, NOBODY_READS = 1, 2, 130, 141
 
 # Each is a connection, of which a server has a hundred by default.
 MAX_JOBS = 64
@@ -103,6 +105,10 @@ class Command(BaseCommand):
             files = self.look(alias, options)
         except KeyboardInterrupt:
             raise CommandError("interrupted before its end", returncode=INTERRUPTED) from None
+        except BrokenPipeError:  # as of "| head"
+            # Python would fail once more when it ends (its "Note on SIGPIPE").
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(NOBODY_READS) from None
         except (RowsElsewhere, ImproperlyConfigured, Error) as error:
             raise CommandError(
                 f"could not look: {str(error).strip()}", returncode=COULD_NOT_LOOK

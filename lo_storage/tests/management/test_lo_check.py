@@ -357,6 +357,19 @@ def test_it_can_be_interrupted(row, monkeypatch):
     assert not connection.in_atomic_block
 
 
+def test_who_reads_the_first_lines_alone_sees_no_traceback(row, monkeypatch):
+    class Closed(StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    sql(f"select lo_unlink({row().partition('.')[0]})")
+    silenced = []
+    monkeypatch.setattr(lo_check.os, "dup2", lambda *files: silenced.append(files))
+    with pytest.raises(SystemExit) as raised:
+        call_command("lo_check", stdout=Closed())
+    assert (raised.value.code, len(silenced)) == (141, 1)
+
+
 def test_a_warning_is_no_error_until_that_is_asked_for(row, monkeypatch):
     warning = lo_check.Finding("warning", "tested", "the server", "is tired", "Let it rest")
     monkeypatch.setattr(lo_check, "check_server", lambda alias: [warning])
