@@ -24,6 +24,7 @@ OPERATIONS = {
     catalogue.APPEND: "append",
     catalogue.COMPLETE: "complete",
     catalogue.CREATE: "create",
+    catalogue.FREE: "find a number",
     catalogue.DELETE: "delete",
     catalogue.FIND: "find",
     catalogue.FIND_AND_READ: "find and read",

@@ -31,6 +31,24 @@ def test_a_new_object(cursor):
     assert large_objects.read(cursor, loid, 0, 100) == b"abc"
 
 
+def test_a_number_that_a_lost_file_still_has_is_left_to_it(cursor):
+    """As after a restore without large objects: PostgreSQL takes the numbers for free."""
+    last = large_objects.create(cursor)
+    cursor.execute(
+        "insert into lo_storage_largeobject"
+        "       (loid, name, original_name, size, version, created_at, modified_at)"
+        " select loid, loid || '.pdf', '', 3, 1, now(), now()"
+        "   from generate_series(%s::bigint + 1, %s::bigint + 1000) as loid",
+        [last, last],
+    )
+    loid, name, created_at = catalogue.create(cursor, b"abc", "march.pdf", "ab")
+    assert loid >= 2**31
+    assert catalogue.find(cursor, name)[:7] == (loid, name, "march.pdf", 3, "ab", 1, created_at)
+    assert large_objects.read(cursor, loid, 0, 100) == b"abc"
+    cursor.execute("select oid from pg_largeobject_metadata where oid >= %s::oid", [last])
+    assert {number for (number,) in cursor.fetchall()} == {last, loid}
+
+
 @pytest.mark.parametrize(("ahead", "content"), [(10, None), (11, b"0123456789")])
 def test_what_is_smaller_is_read_ahead(cursor, entry, ahead, content):
     assert catalogue.find(cursor, entry.name, ahead) == entry._replace(content=content)
