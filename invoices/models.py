@@ -94,6 +94,8 @@ class Invoice(models.Model):
 
     class Meta:
         ordering = ["-issued", "-pk"]
+        # A page of many is read in this order, and no further.
+        indexes = [models.Index(fields=["owner", "-issued", "-id"], name="invoices_invoice_page")]
         constraints = [
             models.UniqueConstraint(
                 fields=["owner", "number"],
