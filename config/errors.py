@@ -2,6 +2,7 @@
 
 import sys
 
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import SuspiciousOperation
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpResponse
@@ -15,7 +16,11 @@ AWAY = (OperationalError, InterfaceError, InternalError)
 
 def bad_request(request, exception):
     # A session that could not be saved is for Django one that has ended.
-    return _database_away(exception) or defaults.bad_request(request, exception)
+    if answer := _database_away(exception):
+        return answer
+    if isinstance(exception, SessionInterrupted):  # after the view, which may have saved something
+        return HttpResponse(loader.render_to_string("400_signed_out.html"), status=400)
+    return defaults.bad_request(request, exception)
 
 
 def server_error(request):

@@ -3,6 +3,7 @@
 Each page about an error, the one that a site begins with, and one that a browser may keep.
 """
 
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import OperationalError
 from django.shortcuts import render
@@ -27,6 +28,7 @@ home = TemplateView.as_view(template_name="home.html")
 
 urlpatterns = [
     path("400/", fails_with(SuspiciousOperation)),
+    path("signed-out/", fails_with(SessionInterrupted)),
     path("403/", fails_with(PermissionDenied)),
     path("csrf/", csrf_failure),
     path("413/", too_much),

@@ -34,6 +34,7 @@ def test_what_is_not_there(alices_page):
     ("address", "heading"),
     [
         ("400", "This request could not be read"),
+        ("signed-out", "You were signed out meanwhile"),
         ("403", "This page is not for you"),
         ("csrf", "This form is too old"),
         ("413", "That was too much at once"),

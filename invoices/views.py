@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db import Error, IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
+from config.errors import AWAY
 from config.uploads import takes_files
 from lo_storage.views import db_serve
 
@@ -23,6 +24,12 @@ from .models import Invoice
 from .texts import read_text
 
 PAGE_SIZE = 20
+
+NOT_SAVED = "The database cannot save this now. Nothing was changed; try again."
+UNKNOWN = (
+    "The database went away at the last moment, so this may have been done or not."
+    " Send it again: nothing is done twice."
+)
 
 logger = logging.getLogger(__name__)
 
@@ -57,12 +64,24 @@ def told_in(form):
         yield
     except IntegrityError as error:
         explain(error, form)
-    except Error:
+    except DataError:
+        logger.exception("The database does not take a form")
+        form.add_error(None, "The database does not take what was entered. Nothing was changed.")
+    except AWAY:
         logger.exception("The database could not save a form")
-        form.add_error(None, "The database cannot save this now. Nothing was changed; try again.")
+        # Whoever broke off at COMMIT may have done it, and nobody has heard of it.
+        form.is_open = getattr(form, "committed_by", None) and form.committed_by.closed
+        form.add_error(None, UNKNOWN if form.is_open else NOT_SAVED)
         connection.close_if_unusable_or_obsolete()  # The page asks it again.
     except BrokenOnPurpose as error:
         form.add_error(None, str(error))
+
+
+@contextmanager
+def until_commit(form):
+    """Innermost of `atomic()`: where the block ends well, COMMIT comes next, by this connection."""
+    yield
+    form.committed_by = connection.connection
 
 
 def explain(error, form):
@@ -92,7 +111,7 @@ def invoice_upload(request):
     instance = Invoice(owner=request.user)
     form = UploadForm(*posted(request), instance=instance)
     if form.is_valid():
-        with told_in(form), transaction.atomic(), experiment(request):
+        with told_in(form), transaction.atomic(), until_commit(form), experiment(request):
             invoices = form.save()
         if form.is_valid():
             if len(invoices) == 1:
@@ -123,7 +142,7 @@ def invoice_edit(request, pk):
     invoice = get_object_or_404(mine(request), pk=pk)
     form = InvoiceForm(*posted(request), instance=invoice)
     if form.is_valid():
-        with told_in(form), transaction.atomic():
+        with told_in(form), transaction.atomic(), until_commit(form):
             before = lock(request, pk)
             form.instance.save(update_fields=form.fields)  # what else has changed meanwhile stays
         if form.is_valid():
@@ -141,7 +160,7 @@ def invoice_replace(request, pk):
     done = "replaced" if invoice.data else "added"
     form = ReplaceForm(*posted(request), instance=invoice)
     if form.is_valid():
-        with told_in(form), transaction.atomic(), experiment(request):
+        with told_in(form), transaction.atomic(), until_commit(form), experiment(request):
             lock(request, pk)
             # The receiver deletes the old file, in the same transaction.
             form.instance.save(update_fields=form.fields)
@@ -157,7 +176,7 @@ def invoice_delete(request, pk):
     invoice = get_object_or_404(mine(request), pk=pk)
     form = DeleteForm(*posted(request))
     if form.is_valid():
-        with told_in(form), transaction.atomic(), experiment(request):
+        with told_in(form), transaction.atomic(), until_commit(form), experiment(request):
             lock(request, pk).delete()  # The receiver deletes the file, too.
         if form.is_valid():
             deleted = "and its file were deleted" if invoice.data else "was deleted"

@@ -12,7 +12,9 @@ class Door:
 
     def __init__(self):
         self.listener, self.through = None, []
+        self.deaf = set()
         self.refuses = 0  # so many of those who come, while it is open
+        self.unheard = None  # a statement, of which nobody hears how it went: its session ends
         self.behind = [connection.settings_dict[name] for name in ("HOST", "PORT")]
 
     def __enter__(self):
@@ -52,8 +54,8 @@ class Door:
                     continue
                 inside = self._database()
                 self.through += [outside, inside]
-                for sides in [(outside, inside), (inside, outside)]:
-                    threading.Thread(target=self._pass_on, args=sides).start()
+                for pass_on in [self._ask, self._answer]:
+                    threading.Thread(target=pass_on, args=[outside, inside]).start()
 
     def _database(self):
         host, port = self.behind
@@ -63,8 +65,16 @@ class Door:
         inside.connect(f"{host}/.s.PGSQL.{port or 5432}")
         return inside
 
-    def _pass_on(self, source, target):
-        with source, suppress(OSError):
-            while piece := source.recv(65536):
-                target.sendall(piece)
-            target.shutdown(socket.SHUT_RDWR)
+    def _ask(self, outside, inside):
+        with outside, suppress(OSError):
+            while piece := outside.recv(65536):
+                if self.unheard and self.unheard in piece:
+                    self.deaf.add(inside)
+                inside.sendall(piece)
+            inside.shutdown(socket.SHUT_RDWR)
+
+    def _answer(self, outside, inside):
+        with inside, suppress(OSError):
+            while (piece := inside.recv(65536)) and inside not in self.deaf:
+                outside.sendall(piece)
+            outside.shutdown(socket.SHUT_RDWR)

@@ -2,7 +2,7 @@
 
 import pytest
 from django.contrib.sessions.models import Session
-from django.db import IntegrityError, OperationalError
+from django.db import DataError, IntegrityError, OperationalError
 from django.test import Client
 
 from .conftest import shows, upload
@@ -55,7 +55,8 @@ def test_a_session_that_ended_meanwhile_is_not_said_to_be_the_database_s_absence
     monkeypatch.setattr("invoices.forms.UploadForm.save", elsewhere)
     page = upload(client, ("a.pdf", b"a"))
     assert page.status_code == 400
-    assert shows(page, "This request could not be read")
+    assert shows(page, "You were signed out meanwhile")
+    assert not shows(page, "Nothing was changed")  # The view has done its work.
 
 
 def test_a_database_that_cannot_save_now_is_told_in_the_form(alice, signed_in, monkeypatch):
@@ -66,6 +67,16 @@ def test_a_database_that_cannot_save_now_is_told_in_the_form(alice, signed_in, m
     page = upload(signed_in(alice), ("a.pdf", b"a"))
     assert page.status_code == 200
     assert shows(page, "The database cannot save this now. Nothing was changed; try again.")
+
+
+def test_what_the_database_does_not_take_is_not_to_be_tried_again(alice, signed_in, monkeypatch):
+    def too_large(*args):
+        raise DataError("value out of range")
+
+    monkeypatch.setattr("invoices.models.InvoiceQuerySet.next_number", too_large)
+    page = upload(signed_in(alice), ("a.pdf", b"a"))
+    assert page.status_code == 200
+    assert shows(page, "The database does not take what was entered. Nothing was changed.")
 
 
 def test_a_wrong_password(client):
