@@ -3,6 +3,7 @@
 import os
 import socket
 import struct
+from time import monotonic
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
 workers = 2
@@ -13,6 +14,31 @@ accesslog = "-"
 graceful_timeout = 120  # seconds, in which a running upload ends when the site is stopped
 
 STALLED = 30  # seconds
+SLOWEST = 8 * 1024  # bytes a second; a poor line of a phone has more
+
+
+class Paced:
+    """The connection of a request, whose body must not come more slowly than that."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.until = monotonic() + STALLED
+
+    def recv(self, size):
+        piece = self.connection.recv(size)
+        self.until += len(piece) / SLOWEST
+        if monotonic() > self.until:
+            raise TimeoutError("the body comes too slowly")
+        return piece
+
+    def __getattr__(self, name):
+        return getattr(self.connection, name)
+
+
+def pre_request(worker, request):
+    """Cut a client that sends a byte now and then, for which no time-out of a socket comes."""
+    reader = request.unreader
+    reader.sock = Paced(getattr(reader.sock, "connection", reader.sock))
 
 
 def when_ready(server):

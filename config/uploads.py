@@ -9,7 +9,7 @@ import os
 from contextlib import suppress
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.core.files.uploadhandler import (
     FileUploadHandler,
     SkipFile,
@@ -140,7 +140,7 @@ def takes_files(view):
             request.parse_file_upload = functools.partial(_parse, request)
             try:
                 request.POST  # noqa: B018  # parses
-            except (SuspiciousOperation, MultiPartParserError):
+            except (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent):
                 return too_much(request)
             except UnreadablePostError:
                 return HttpResponseBadRequest()  # The browser went away: nobody will read it.

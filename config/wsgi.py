@@ -1,5 +1,6 @@
 import os
 from contextlib import suppress
+from time import monotonic
 
 import django
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
@@ -8,6 +9,7 @@ from config.limits import limit_statements
 from config.uploads import largest_request
 
 PIECE = 64 * 1024
+LINGER = 30  # seconds
 
 
 class Request(WSGIRequest):
@@ -24,9 +26,10 @@ class Request(WSGIRequest):
     def close(self):
         """Called once the answer is sent."""
         super().close()
-        unread = largest_request()  # for more than that nobody waits
+        unread = largest_request()  # For more than that nobody waits, unless it comes fast.
+        until = monotonic() + LINGER
         with suppress(OSError):  # the browser went away
-            while unread > 0 and (piece := self._sent.read(PIECE)):
+            while (unread > 0 or monotonic() < until) and (piece := self._sent.read(PIECE)):
                 unread -= len(piece)
 
 

@@ -24,6 +24,8 @@ UNMARKED = [("utf-8", "UTF-8"), ("cp1252", "Windows-1252")]
 # No text has them, but for the spaces, and the escapes that colour a log.
 CONTROL = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
+DOS_END = "\x1a"
+
 UNKNOWN = (
     "This is no text in UTF-8, in Windows-1252, or in UTF-16 that begins with a byte order mark."
     " Download it to open it."
@@ -61,6 +63,7 @@ def decoded(data, is_cut=False):
             content = codecs.getincrementaldecoder(codec)().decode(data[len(mark) :], not is_cut)
         except UnicodeDecodeError:
             continue
+        content = content.rstrip(DOS_END)
         if not content:
             return Text(problem=EMPTY)
         if not CONTROL.search(content):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -46,6 +47,15 @@ from config import gunicorn as ours
 from config.gunicorn import *
 
 ours.STALLED = 1
+"""
+# As long as something comes, sockets wait for 30 seconds each time.
+IMPATIENT_OF_BODIES = """
+from config import gunicorn as ours
+from config.gunicorn import *
+
+def pre_request(worker, request):
+    ours.STALLED = 1
+    ours.pre_request(worker, request)
 """
 IMPATIENTLY = ["--workers=1", "--threads=2"]
 
@@ -189,6 +199,28 @@ def test_without_a_proxy_a_client_that_stalls_is_cut_and_frees_its_thread(
             assert status_line(connection)[:12] in {"HTTP/1.1 400", "HTTP/1.1 403"}
         for connection in heads:
             assert connection.recv(1) == b""
+
+
+def test_without_a_proxy_a_body_that_trickles_is_cut_and_frees_its_thread(
+    transactional_db, tmp_path
+):
+    (tmp_path / "impatient.py").write_text(IMPATIENT_OF_BODIES)
+    with (
+        gunicorn(tmp_path, *IMPATIENTLY, f"--config={tmp_path}/impatient.py") as (_, address, _),
+        ExitStack() as stack,
+    ):
+        form = FORM.format(size=100_000)
+        bodies = [stack.enter_context(opened(address, None, form)) for _ in range(2)]
+
+        def answered():
+            for connection in bodies:
+                connection.sendall(b"a")
+            return select.select(bodies, [], [], 0.1)[0]
+
+        until(answered)
+        assert requests.get(f"{address}/accounts/login/", timeout=20).status_code == 200
+        for connection in bodies:
+            assert status_line(connection)[:12] in {"HTTP/1.1 400", "HTTP/1.1 403"}
 
 
 def test_without_a_proxy_a_reader_that_stalls_is_cut_and_frees_its_thread(

@@ -17,6 +17,7 @@ from .serving import gunicorn
 MiB = 1024 * 1024
 COOKIE = {"Cookie": f"csrftoken={32 * 'a'}"}  # without one Django refuses before it reads
 FORM = "multipart/form-data; boundary=limit"
+BASE64 = b"Content-Transfer-Encoding: base64\r\n\r\n"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -105,6 +106,13 @@ def server(tmp_path):
         yield urlsplit(address)
 
 
+@pytest.fixture
+def alice_s_cookie(django_user_model):
+    client = Client()
+    client.force_login(django_user_model.objects.create_superuser("alice"))
+    return f"sessionid={client.cookies['sessionid'].value}; {COOKIE['Cookie']}"
+
+
 @contextmanager
 def begun(server, target, length, **headers):
     """A connection on which a request has begun, of which nothing but the head is sent."""
@@ -115,6 +123,24 @@ def begun(server, target, length, **headers):
             connection.putheader(name, value)
         connection.endheaders()
         yield connection
+
+
+BROKEN = {
+    "without a boundary": ("multipart/form-data", a_file(9)),
+    "ends in a file": (FORM, a_file(9)[:-12]),
+    "in no encoding": (FORM, a_file(9).replace(b"\r\n\r\n", b"\r\n" + BASE64)),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_form_that_is_broken_is_not_said_to_be_too_much(kind, server, alice_s_cookie):
+    content_type, body = BROKEN[kind]
+    headers = {"Content-Type": content_type, "Cookie": alice_s_cookie}
+    with begun(server, "/upload/", len(body), **headers) as connection:
+        connection.send(body)
+        with connection.getresponse() as answer:
+            assert answer.status == 400
+            assert b"This request could not be read" in answer.read()
 
 
 @pytest.mark.parametrize("target", ["/accounts/login/", "/healthz/", "/admin/login/", "/nothing/"])
@@ -128,12 +154,17 @@ def test_what_is_too_long_is_refused_before_any_of_it_is_sent(target, server):
 
 
 @pytest.mark.parametrize(
-    ("target", "status"),
-    [("/nothing/", 404), ("/healthz/", 403), ("/accounts/login/", 403)],
+    ("target", "size", "status"),
+    [
+        ("/nothing/", 50, 404),
+        ("/healthz/", 50, 403),
+        ("/accounts/login/", 50, 403),
+        ("/upload/", 300, 413),
+    ],
 )
-def test_who_sends_all_of_it_first_gets_the_answer(target, status, server):
+def test_who_sends_all_of_it_first_gets_the_answer(target, size, status, server):
     """As browsers do, which read nothing as long as they send; Django has long refused it."""
-    body = a_file(50 * MiB)  # more than both sockets hold: who sends waits for who reads
+    body = a_file(size * MiB)  # more than both sockets hold: who sends waits for who reads
     with begun(server, target, len(body)) as connection:
         connection.send(body)
         with connection.getresponse() as answer:

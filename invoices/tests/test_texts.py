@@ -55,6 +55,13 @@ class TestEncodings:
             text = decoded(data[:length], is_cut=True)
             assert (text.content, text.is_cut) == ("€€€", True)
 
+    @pytest.mark.parametrize("codec", ["utf-8", "cp1252"])
+    def test_the_end_that_dos_writes_is_none_of_it(self, codec):
+        assert decoded(TEXT.encode(codec) + b"\x1a").content == TEXT
+        assert decoded(TEXT.encode(codec) + b"\x1a" * 100).content == TEXT  # fills a block
+        assert decoded(b"\x1a").problem == EMPTY
+        assert decoded(b"a\x1ab").problem == UNKNOWN
+
     def test_none_is_told(self):
         assert decoded(b"").problem == EMPTY
         assert decoded(b"\xef\xbb\xbf").problem == EMPTY
