@@ -1,7 +1,7 @@
 """Signing in and out, and passwords."""
 
 from django.conf import settings
-from django.contrib.auth import views
+from django.contrib.auth import authenticate, views
 from django.contrib.messages.views import SuccessMessageMixin
 from django.urls import path, reverse_lazy
 
@@ -10,6 +10,14 @@ class PasswordChange(SuccessMessageMixin, views.PasswordChangeView):
     template_name = "accounts/password_change.html"
     success_url = reverse_lazy("home")
     success_message = "Your password was changed."
+
+    def post(self, request, *args, **kwargs):
+        """Whoever found a signed-in browser may guess the old one no oftener than to sign in."""
+        if old := request.POST.get("old_password"):
+            authenticate(request, username=request.user.get_username(), password=old)
+            if request.axes_locked_out:
+                return self.get(request)  # The middleware of axes answers in its place.
+        return super().post(request, *args, **kwargs)
 
 
 class PasswordReset(views.PasswordResetView):

@@ -3,7 +3,7 @@ from django.contrib import admin
 from django.db import connection
 from django.http import HttpResponse
 from django.urls import include, path
-from django.views.generic import TemplateView
+from django.views.generic import RedirectView, TemplateView
 
 
 def healthz(request):
@@ -14,6 +14,8 @@ def healthz(request):
 
 urlpatterns = [
     path("healthz/", healthz),
+    # Where guesses of the old one are counted
+    path("admin/password_change/", RedirectView.as_view(pattern_name="password_change")),
     path("admin/", admin.site.urls),
     path("accounts/", include("config.accounts")),
     path("", include("invoices.urls")),

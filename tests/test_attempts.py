@@ -134,6 +134,44 @@ def test_no_name_is_an_error(name, page, attempt):
     assert set(statuses) <= {200, 429}
 
 
+@pytest.fixture
+def change(client, alice):
+    """Change alice's password; return the status as `attempt` does."""
+    client.force_login(alice)
+
+    def change(old, page="/accounts/password/"):
+        new = {"new_password1": "another long one", "new_password2": "another long one"}
+        form = {"old_password": old, **new}
+        return client.post(page, form, REMOTE_ADDR="1.2.3.4").status_code
+
+    return change
+
+
+def test_who_changes_a_password_cannot_guess_the_old_one_either(
+    change, attempt, alice, client
+):
+    assert change("") == 200  # which is no guess
+    assert [change("wrong") for _ in range(5)] == [200] * 4 + [429]
+    assert change("a long one") == 429
+    alice.refresh_from_db()
+    assert alice.check_password("a long one")
+    client.logout()
+    assert attempt(password="a long one") == 429
+    times_passes(minutes=16)
+    assert attempt(password="a long one") == 302
+
+
+def test_a_password_is_changed_by_who_knows_the_old_one(change, alice):
+    assert change("a long one") == 302
+    alice.refresh_from_db()
+    assert alice.check_password("another long one")
+
+
+def test_the_admin_has_no_other_page_for_it(change, client):
+    assert change("wrong", page="/admin/password_change/") == 302
+    assert client.get("/admin/password_change/").url == "/accounts/password/"
+
+
 def test_they_are_logged_in_a_line_each_without_the_password(attempt, caplog):
     attempt(name="alice\nERROR all is lost", password="hunter2")
     for _ in range(5):

@@ -271,6 +271,14 @@ def test_one_address_has_so_many_requests_at_once(proxied, certificate, path, al
             assert status_line(connection) == "HTTP/1.1 429 Too Many Requests"
 
 
+def test_who_uploads_as_much_as_is_allowed_may_still_open_the_page(proxied, certificate, session):
+    head = "POST /upload/ HTTP/1.1\r\nContent-Length: 1000\r\nExpect: 100-continue"
+    with ExitStack() as stack:
+        begun = [stack.enter_context(opened(proxied, certificate, head)) for _ in range(10)]
+        assert {status_line(connection) for connection in begun} == {"HTTP/1.1 100 Continue"}
+        assert session.get(f"{proxied}/upload/").status_code == 200
+
+
 @pytest.fixture
 def alone(certificate, tmp_path):
     """A proxy behind which no site answers."""
@@ -298,6 +306,14 @@ def test_one_address_asks_so_often(alone, session):
     refused = [answer for answer in answers if answer.status_code == 429]
     assert refused[0].text.startswith("Too much was asked at once from where you are.")
     assert refused[0].headers["Retry-After"] == "10"
+
+
+def test_one_address_asks_for_a_new_password_so_often(alone, session):
+    page = f"{alone}/accounts/reset/"
+    assert {session.get(page).status_code for _ in range(20)} == {503}
+    answers = [session.post(page, {"email": "a@example.com"}).status_code for _ in range(20)]
+    assert answers[:6] == [503] * 6
+    assert 429 in answers
 
 
 def test_what_is_not_encrypted_is_sent_on_to_where_it_is(certificate, tmp_path):
