@@ -147,9 +147,7 @@ def change(client, alice):
     return change
 
 
-def test_who_changes_a_password_cannot_guess_the_old_one_either(
-    change, attempt, alice, client
-):
+def test_who_changes_a_password_cannot_guess_the_old_one_either(change, attempt, alice, client):
     assert change("") == 200  # which is no guess
     assert [change("wrong") for _ in range(5)] == [200] * 4 + [429]
     assert change("a long one") == 429
