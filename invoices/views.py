@@ -26,6 +26,10 @@ from .texts import read_text
 PAGE_SIZE = 20
 
 NOT_SAVED = "The database cannot save this now. Nothing was changed; try again."
+NOT_TAKEN = (
+    "The database does not take what was entered. Nothing was changed: enter something else,"
+    " or tell who runs this site."
+)
 UNKNOWN = (
     "The database went away at the last moment, so this may have been done or not."
     " Send it again: nothing is done twice."
@@ -66,7 +70,7 @@ def told_in(form):
         explain(error, form)
     except DataError:
         logger.exception("The database does not take a form")
-        form.add_error(None, "The database does not take what was entered. Nothing was changed.")
+        form.add_error(None, NOT_TAKEN)
     except AWAY:
         logger.exception("The database could not save a form")
         # Whoever broke off at COMMIT may have done it, and nobody has heard of it.

@@ -46,7 +46,7 @@ def test_the_fifth_wrong_password_is_the_last_for_a_while(page, attempt):
     assert [attempt(page=page) for _ in range(5)] == [200] * 4 + [429]
     assert attempt(password="a long one", page=page) == 429
     text = attempt.response.content.decode()
-    assert "For 15 minutes none is taken, with the right password either." in text
+    assert "For 15 minutes none is taken, not even the right one." in text
     assert attempt.response.headers["Retry-After"] == "900"
     # Neither is the other page a way around.
     other = {"/accounts/login/", "/admin/login/"} - {page}

@@ -76,7 +76,7 @@ def test_what_the_database_does_not_take_is_not_to_be_tried_again(alice, signed_
     monkeypatch.setattr("invoices.models.InvoiceQuerySet.next_number", too_large)
     page = upload(signed_in(alice), ("a.pdf", b"a"))
     assert page.status_code == 200
-    assert shows(page, "The database does not take what was entered. Nothing was changed.")
+    assert shows(page, "The database does not take what was entered. Nothing was changed: enter")
 
 
 def test_a_wrong_password(client):
