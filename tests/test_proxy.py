@@ -392,6 +392,16 @@ def test_a_form_is_taken_under_the_name_and_port_that_the_browser_sees(proxied, 
     assert session.get(f"{proxied}/").headers["Strict-Transport-Security"]
 
 
+def test_a_form_that_is_broken_is_told_so_by_the_site(proxied, session, alice):
+    sign_in(session, proxied, "alice", "a-Secret-1")
+    answer = session.post(
+        f"{proxied}/upload/",
+        b"--limit\r\nno part",
+        headers={"Content-Type": "multipart/form-data; boundary="},
+    )
+    assert (answer.status_code, "This request could not be read" in answer.text) == (400, True)
+
+
 # When it is stopped
 
 
