@@ -25,10 +25,10 @@ class Paced:
         self.until = monotonic() + STALLED
 
     def recv(self, size):
-        piece = self.connection.recv(size)
-        self.until += len(piece) / SLOWEST
         if monotonic() > self.until:
             raise TimeoutError("the body comes too slowly")
+        piece = self.connection.recv(size)
+        self.until += len(piece) / SLOWEST
         return piece
 
     def __getattr__(self, name):
