@@ -80,9 +80,8 @@ LIBRARY_LINES = [
     (".ci/run", r"^# docker-compose.yml as it is[^\n]*\ncontainers\(\).*?^}\n\n", ""),
     (".ci/run", r", other packages,\n# other browsers, and the containers\. [^\n]*\n", ".\n"),
     (".ci/run", r"^# \(status 77[^\n]*\n", ""),
-    (".ci/run", r"^not_run=\n", ""),
     (".ci/run", r"^named=[^\n]*\n", ""),
-    (".ci/run", r'^\[ -z "\$not_run"[^\n]*\n', ""),
+    (".ci/run", r'^\[ ! -e "\$scratch/not_run"[^\n]*\n', ""),
     (".gitlab-ci.yml", r"^  allow_failure:\n[^\n]*\n", ""),
     ("pyproject.toml", r"^  # Each a leg of \.ci/run[^\n]*\n", ""),
     *(
