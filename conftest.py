@@ -13,7 +13,7 @@ def pytest_xdist_auto_num_workers(config):
     some = ["file_or_dir", "keyword", "markexpr", "lf", "trace"]
     if any(map(config.getoption, some)) or config.getoption("capture") == "no":
         return 0
-    return min(cores + 1, 6)  # each waits a third of its time, for PostgreSQL or a browser
+    return min(cores + 1, 6)  # each waits now and then, for PostgreSQL or a browser
 
 
 @pytest.fixture(scope="session", autouse=True)
