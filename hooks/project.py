@@ -139,8 +139,8 @@ DOCUMENTATION = """\
 How to [store, replace and delete](docs/storing.md) files, [serve](docs/serving.md) them,
 [test](docs/testing.md) what does, and [move](docs/moving.md) files in and out;
 [how it works](docs/how-it-works.md); [before production](docs/running.md),
-[backups](docs/backups.md), and [replicas, pgbouncer and roles](docs/replicas.md);
-[what `check` says](docs/checks.md).
+[backups](docs/backups.md), [proof that nothing is missing](docs/checking.md), and
+[replicas, pgbouncer and roles](docs/replicas.md); [what `check` says](docs/checks.md).
 """
 # Nor does the admin.
 ADMIN_THAT_TAKES_FILES = [
