@@ -370,6 +370,7 @@ def write_the_pages(sample: bool) -> None:
     for path, pattern, new in PAGES_OF_A_PROJECT:
         cut(path, pattern, new)
     if not sample:
+        cut("docs/deploy.md", r" \(The search of the\nsample has [^)]*\)", "")
         cut("docs/serving.md", r" The sample shows a text\nin its page, [^\n]*\n", "\n")
         excerpt = r"^From \[`invoices/views\.py`\].*?^```python\n.*?^```\n"
         cut("docs/serving.md", excerpt, view_of_an_app())

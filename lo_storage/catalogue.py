@@ -104,7 +104,7 @@ CREATE = """
         select loid, loid::text || %(suffix)s::text, %(original_name)s::text,
                length(%(data)b), %(sha256)s::text, 1, clock_timestamp(), clock_timestamp()
           from object
-            on conflict (loid) do nothing
+            on conflict do nothing
      returning loid, name, created_at
     )
     select entry.loid, entry.name, entry.created_at,

@@ -70,7 +70,7 @@ def project(tmp_path, request):
     """The project of somebody who uses pg-lo-storage, on psycopg 2."""
     directory = request.config.cache.mkdir("pg-lo-storage")
     old = environment(directory, "pg-lo-storage==0.2.2", "psycopg2-binary", "django==5.2.*")
-    (_, make), (settings, databases), *_ = steps((ROOT / "lo_storage" / "README.md").read_text())
+    (_, make), _, (settings, databases), *_ = steps((ROOT / "lo_storage" / "README.md").read_text())
     with Project(tmp_path, old) as project:
         project.follow("console", make)
         project.follow(settings, databases.replace('"lo_storage", ', ""))

@@ -78,7 +78,7 @@ SHOW = """(address) => {
 def test_a_film_is_shown_near_its_end_without_what_comes_before(
     where, alices_page, alice, invoice_of, serving
 ):
-    page, content = alices_page, film(seconds=160, last=4)
+    page, content = alices_page, film(seconds=480, last=4)
     file = invoice_of(alice, content, "film.webm").data.url
     with serving() as (address, sent):
         if where == "in a page":
@@ -87,8 +87,8 @@ def test_a_film_is_shown_near_its_end_without_what_comes_before(
         else:
             page.goto(address + file)
         eventually(lambda: (seen := page.evaluate(LOOK)) and seen[0] >= 2)
-        page.evaluate(SEEK, 158.5)
-        eventually(lambda: page.evaluate(LOOK) == [4, False, 160, 158.5])
+        page.evaluate(SEEK, 478.5)
+        eventually(lambda: page.evaluate(LOOK) == [4, False, 480, 478.5])
         box = page.locator("video").bounding_box()
         assert all(190 < part < 210 for part in colour(page, box["x"] + 100, box["y"] + 100))
         page.goto("about:blank")

@@ -27,6 +27,7 @@ def site(context, tmp_path, transactional_db):
 
         context.route(f"{SITE}/**", proxy)
         yield
+        context.unroute_all(behavior="wait")  # An icon may still be on its way.
 
 
 def session_of(user):
