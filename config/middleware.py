@@ -10,6 +10,7 @@ POLICY = (
     " frame-ancestors 'none'"
 )
 TOOLBAR = "; img-src 'self' data:"
+PAGE_OF_DJANGOS = "; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'"
 
 
 class SiteMiddleware(MiddlewareMixin):
@@ -23,7 +24,11 @@ class SiteMiddleware(MiddlewareMixin):
         return too_much(request) if length > largest_request() else None
 
     def process_response(self, request, response):
-        policy = POLICY + TOOLBAR if settings.DEBUG else POLICY
+        policy = POLICY
+        if settings.DEBUG:
+            policy += TOOLBAR
+            if response.status_code >= 400:
+                policy += PAGE_OF_DJANGOS
         response.headers.setdefault("Content-Security-Policy", policy)
         # Another port of this host gets our cookie, and could show our users their own files.
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
