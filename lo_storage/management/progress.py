@@ -11,7 +11,7 @@ EVERY = 0.2  # seconds: a terminal is slower than a loop
 class Progress:
     """How much of a work is done, how fast, and how long the rest takes; on a terminal only.
 
-    Use it in `with`: the line is gone afterwards. `hidden()` takes it away for a line of output.
+    Use it in `with`: the line is gone afterwards. `hide()` takes it away for a line of output.
 
     Arguments:
 
