@@ -60,6 +60,7 @@ def main() -> None:
     by_hand += added(URLS, "urlpatterns", f'path("{app}/", include("{app}.urls")),')
     print(f"{app}/ has a model {model} with its pages, admin and tests, e2e/{app}/ its journey.")
     print(by_hand or f"{SETTINGS} and {URLS} name it.")
+    print(f"Files of more than 1 MiB: nginx.conf has to name {app}/add, where upload is.")
     print(f"Look at it by bin/demo, at /{app}/; test it by bin/test {app} e2e/{app}")
 
 

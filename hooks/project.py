@@ -107,6 +107,10 @@ class UploadTests(TestCase):
         paper = Paper.objects.get()
         self.assertEqual(self.client.get(paper.data.url).getvalue(), b"march")
 """
+TAKES_FILES = (
+    " The view has to\nbe decorated by `takes_files`, and a ModelAdmin to begin with `TakesFiles`,"
+    "\nboth of `config/uploads.py`: else the file is left out."
+)
 # The pages of such a project: where, a pattern of `cut`, and what takes its place.
 PAGES_OF_A_PROJECT = [
     ("docs/moving.md", r"^From \[pg-lo-storage\].*?\n\n", ""),
@@ -114,6 +118,26 @@ PAGES_OF_A_PROJECT = [
         (page, r"\[Add it to your project\]\(adding-it\.md\)", "[the first page](../README.md)")
         for page in ["docs/storing.md", "docs/testing.md"]
     ),
+    *(
+        (page, rf"(?<={end})$", TAKES_FILES)
+        for page, end in [
+            ("docs/storing.md", r"does the same with what was uploaded\."),
+            ("docs/moving.md", r"pages link to `\(letter\.data or letter\.scan\)\.url`\."),
+        ]
+    ),
+    ("docs/moving.md", r"\bmysite/urls\.py", "config/urls.py"),
+    *(
+        (f"docs/{page}.md", r"\bpython manage\.py", ".venv/bin/python manage.py")
+        for page in ["checking", "moving"]
+    ),
+    ("docs/how-it-works.md", r"^Each line is a test in .*?\n\n", ""),
+    ("docs/running.md", r", which the tests run as well", ""),
+    (
+        "docs/replicas.md",
+        r" the machine that \[How fast it is\]\(performance\.md\) names",
+        " one machine",
+    ),
+    ("docs/checks.md", r", as\n\[the page about other packages\][^ ]* has it\.", "."),
     ("docs/serving.md", r"^A link for someone without an account .*?\n\n", ""),
     (
         "docs/testing.md",
@@ -153,7 +177,7 @@ ADMIN_THAT_TAKES_FILES = [
     (
         "you upload a file;",
         "you upload a file, within the limits of `UPLOAD_MAX_FILE_SIZE` and its neighbours in\n"
-        "   `config/settings.py` (views of your own take files by `takes_files`, of that module);",
+        "   `config/settings.py` (views of your own by `takes_files`, of `config/uploads.py`);",
     ),
 ]
 
@@ -428,6 +452,6 @@ def unlink_what_is_not_there() -> None:
             return f" ({', '.join(alive)})" if alive else ""
 
         text = page.read_text(encoding="utf-8")
-        text = re.sub(rf"\s\({link}(?:, {link})*\)", hint, text)
+        text = re.sub(rf"\s+\({link}(?:, {link})*\)", hint, text)
         text = re.sub(link, lambda found: found[1] if dead(found[2]) else found[0], text)
         page.write_text(text, encoding="utf-8")

@@ -1,3 +1,4 @@
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import psycopg
@@ -136,12 +137,22 @@ def guest(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
         cursor.execute("select current_user")
         (user,) = cursor.fetchone()
+
+    @contextmanager
+    def alone():
+        """Parameters are of all databases, and of no other process that tests at the same time."""
+        with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
+            cursor.execute("select pg_advisory_lock(1)")  # in the database that all of them see
+            yield
+
     with administrator(connection.settings_dict["NAME"]) as session:
         session.execute(f"create role {name}")
         session.execute(f'grant {name} to "{user}"')
-        session.execute(f"grant set on parameter lo_compat_privileges to {name}")
+        with alone():
+            session.execute(f"grant set on parameter lo_compat_privileges to {name}")
         yield name
-        session.execute(f"drop owned by {name}")
+        with alone():
+            session.execute(f"drop owned by {name}")
         session.execute(f"drop role {name}")
 
 
