@@ -41,6 +41,11 @@ def pre_request(worker, request):
     reader.sock = Paced(getattr(reader.sock, "connection", reader.sock))
 
 
+def post_request(worker, request, environ, response):
+    """The next request of the connection has a time of its own."""
+    request.unreader.sock = getattr(request.unreader.sock, "connection", request.unreader.sock)
+
+
 def when_ready(server):
     """Cut a client that sends or reads nothing for so long, so that no thread waits for ever."""
     for listener in server.LISTENERS:

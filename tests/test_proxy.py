@@ -260,9 +260,15 @@ def test_what_is_too_large_is_refused_before_it_is_sent(proxied, certificate):
     assert site.UPLOAD_MAX_BATCH_SIZE < 209 * 2**20
 
 
-@pytest.mark.parametrize(("path", "allowed"), [("/accounts/login/", 128), ("/upload/", 10)])
-def test_one_address_has_so_many_requests_at_once(proxied, certificate, path, allowed):
-    head = f"POST {path} HTTP/1.1\r\nContent-Length: 1000"
+@pytest.mark.parametrize(
+    ("request_line", "allowed"),
+    [("POST /accounts/login/", 128), ("POST /upload/", 10), ("PUT /upload/", 10)],
+)
+@pytest.mark.parametrize("length", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
+def test_one_address_has_so_many_requests_at_once(
+    proxied, certificate, request_line, allowed, length
+):
+    head = f"{request_line} HTTP/1.1\r\n{length}"
     with ExitStack() as stack:
         begun = [
             stack.enter_context(opened(proxied, certificate, head + "\r\nExpect: 100-continue"))

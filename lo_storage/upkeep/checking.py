@@ -210,6 +210,9 @@ def _row_without_file(
     lacks = f"names {name}, which the catalogue does not have"
     if name == "":
         kind, what, mend = "row-not-adopted", "has '' for no file", ADOPT
+    elif loid is None:
+        kind, what = "row-without-file", lacks
+        mend = "It is no name that the library gives: look on disk, and store the file here"
     elif loid not in objects:
         kind, what = "row-without-file", lacks
         mend = f"{RESTORE}, or make the row name nothing: manage.py lo_mend rows"

@@ -52,13 +52,13 @@ def columns_beside(alias: str) -> list[tuple[type[models.Model], Any]]:
     Raises `RowsElsewhere` where there are others: nobody can tell there what no row names.
     """
     database = _database(alias)
-    same = [other for other in connections if _database(other) == database]
+    same = {alias, *(other for other in connections if _database(other) == database)}
     if elsewhere := columns_elsewhere(alias, *same):
         raise RowsElsewhere(
             f"the rows of {', '.join(elsewhere)} are not in the database {alias!r}, where their"
             " files are; give the DbFileStorage of these fields the alias of their rows"
         )
-    return list(file_columns(alias))
+    return [column for other in sorted(same) for column in file_columns(other)]
 
 
 def _database(alias: str) -> list[Any]:

@@ -6,12 +6,14 @@ from importlib import import_module
 from itertools import batched
 from typing import Any, NamedTuple
 
-from django.db import Error, connections, transaction
+from django.db import Error, IntegrityError, connections, transaction
+from django.db.migrations.executor import MigrationExecutor
 
 from .. import catalogue
 from ..catalogue import TABLE
 from ..constraints import LargeObjectReference
 from ..database import cursor
+from ..names import loid_of
 from .checking import (
     Naming,
     check_files,
@@ -20,6 +22,8 @@ from .checking import (
     naming_columns,
     parts,
 )
+from .finding import Finding
+from .naming import search
 from .references import declared, problems, problems_of_catalogue
 
 # Each object that is deleted or given away is locked until the commit.
@@ -38,6 +42,8 @@ LET_GO = f"delete {LOST}"
 UNKNOWN = f"""
     select given.name from unnest(%(names)s::text[]) given (name)
      where not exists (select from {TABLE} entry where entry.name = given.name)
+       and not exists (select from pg_largeobject_metadata
+                        where oid = split_part(given.name, '.', 1)::bigint::oid)
 """
 
 OWNERS = f"""
@@ -54,6 +60,11 @@ INDEX = """
       join pg_class on pg_class.oid = indexrelid
      where indrelid = %(table)s::regclass and relname = %(index)s
 """
+
+NOT_OURS = "it is no name that the library gives, but perhaps that of a file on disk"
+ANOTHERS = "a column of type oid has it: it may be another application's"
+HIDDEN = "this role does not see all that may name files, so nothing is done"
+BEHIND = "there are migrations to apply, which may make it: run manage.py migrate first"
 
 # What the migrations made, and what a restore may have left out.
 CONSTRAINTS = {
@@ -80,7 +91,11 @@ def mend_rows(alias: str, apply: bool) -> Iterator[Mended]:
             for one in check_rows(alias, column)
             if one.kind == "row-without-file"
         ]
-        for batch in batched(lost, BATCH):
+        for where, name in lost:
+            if loid_of(name) is None:
+                yield Mended(where, f"{name} becomes NULL", NOT_OURS)
+        ours = (one for one in lost if loid_of(one[1]) is not None)
+        for batch in batched(ours, BATCH):
             names = [name for _, name in batch]
             refusal = _attempt(alias, partial(_null, [column], names, UNKNOWN), apply)
             for where, name in batch:
@@ -90,6 +105,9 @@ def mend_rows(alias: str, apply: bool) -> Iterator[Mended]:
 def mend_files(alias: str, apply: bool) -> Iterator[Mended]:
     """Delete each file of the catalogue that has no large object; its rows name nothing then."""
     columns = _naming(alias)
+    if hidden := _hidden(alias):
+        yield from hidden
+        return
     findings = check_files(alias, parts(alias), 1, lambda files: None)
     lost = (str(one.name) for one in findings if one.kind == "file-without-object")
     for names in batched(lost, BATCH):
@@ -100,13 +118,19 @@ def mend_files(alias: str, apply: bool) -> Iterator[Mended]:
 
 def mend_objects(alias: str, apply: bool) -> Iterator[Mended]:
     """Catalogue each large object that was ours, so that `lo_clean` lists it."""
+    if hidden := _hidden(alias):
+        yield from hidden
+        return
     found = [(one.where, str(one.name)) for one in check_objects(alias, _naming(alias))]
     for where, name in found:
         refusal = None
         if apply:
-            with cursor(alias) as c:
-                if not catalogue.adopt(c, name):
-                    refusal = "it is gone, or another role's"
+            try:
+                with cursor(alias) as c:
+                    if not catalogue.adopt(c, name):
+                        refusal = "it is gone, or another role's"
+            except OSError as error:
+                refusal = error.strerror
         yield Mended(where, f"is catalogued as {name}", refusal)
 
 
@@ -116,6 +140,11 @@ def mend_owners(alias: str, apply: bool, owner: str | None = None) -> Iterator[M
     with connection.cursor() as c:
         c.execute(OWNERS, {"owner": owner})
         rows = c.fetchall()
+        c.execute(" union ".join(["select null::bigint", *search(alias).numbers]))
+        kept = {loid for (loid,) in c.fetchall()}
+    for name, _, old in [row for row in rows if row[1] in kept]:
+        yield Mended(name, f"goes from {old} to {owner or 'this role'}", ANOTHERS)
+    rows = [row for row in rows if row[1] not in kept]
     new = connection.ops.quote_name(owner) if owner else "current_user"
     for batch in batched(rows, BATCH):
         script = "; ".join(f"alter large object {loid} owner to {new}" for _, loid, _ in batch)
@@ -126,12 +155,19 @@ def mend_owners(alias: str, apply: bool, owner: str | None = None) -> Iterator[M
 
 def mend_references(alias: str, apply: bool) -> Iterator[Mended]:
     """Put back what is missing, disabled, not validated or old. It locks each table meanwhile."""
+    executor = MigrationExecutor(connections[alias])
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    behind = {migration.app_label for migration, _ in plan}
     if found := problems_of_catalogue(alias):
-        refusal = _attempt(alias, partial(_mend_catalogue, found), apply)
+        refusal: str | None = BEHIND
+        if "lo_storage" not in behind:
+            refusal = _attempt(alias, partial(_mend_catalogue, found), apply)
         yield Mended(TABLE, "; ".join(found), refusal)
     for model, reference in declared(alias):
         if found := problems(alias, model, reference):
-            refusal = _attempt(alias, partial(_make_anew, alias, model, reference), apply)
+            refusal = BEHIND
+            if model._meta.app_label not in behind:
+                refusal = _attempt(alias, partial(_make_anew, alias, model, reference), apply)
             yield Mended(f"{model._meta.label}.{reference.field}", "; ".join(found), refusal)
 
 
@@ -139,17 +175,28 @@ def _naming(alias: str) -> list[Naming]:
     return [column for column in naming_columns(alias) if isinstance(column, Naming)]
 
 
-def _null(columns: list[Naming], names: list[str], still: str, c: Any) -> None:
+def _hidden(alias: str) -> list[Mended]:
+    return [
+        Mended(one.where, one.what, HIDDEN)
+        for one in naming_columns(alias)
+        if isinstance(one, Finding)
+    ]
+
+
+def _null(columns: list[Naming], names: list[str], still: str, c: Any) -> list[str]:
     c.execute(still, {"names": names})
     found = [name for (name,) in c.fetchall()]
     for column in columns:
         table, name = column.table.replace("%", "%%"), column.column.replace("%", "%%")
         c.execute(NULL.format(table=table, column=name), {"names": found})
+    return found
 
 
 def _let_go(columns: list[Naming], names: list[str], c: Any) -> None:
-    _null(columns, names, STILL_LOST, c)
-    c.execute(LET_GO, {"names": names})
+    lost = _null(columns, names, STILL_LOST, c)
+    c.execute(LET_GO, {"names": lost})
+    if c.rowcount != len(lost):
+        raise IntegrityError("a large object of these has come back meanwhile: run it again")
 
 
 def _execute(script: str, c: Any) -> None:

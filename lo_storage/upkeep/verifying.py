@@ -41,7 +41,7 @@ NEXT = f"""
 """
 
 READ = f"""
-    select loid, name, sha256, version, lo_get(object.oid)
+    select loid, name, sha256, version, lo_get(object.oid, 0, size::int + 1)
       from {TABLE}
       join pg_largeobject_metadata object on object.oid = loid
      where loid = any (%(loids)s::oid[]) and size <= %(most)s

@@ -128,8 +128,7 @@ def test_a_row_that_names_what_is_not_there(row, without_reference, large_object
         " lo_mend rows",
         f"{loid}.pdf": "Adopt it: manage.py lo_adopt",
         other: f"The catalogue has the object as {known}: make the row name that",
-        "march.pdf": "Bring it back from a backup, or make the row name nothing: manage.py"
-        " lo_mend rows",
+        "march.pdf": "It is no name that the library gives: look on disk, and store the file here",
         "": "Adopt it: manage.py lo_adopt",
     }
     # What a row names is told with the row.

@@ -1,5 +1,6 @@
 import pytest
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from lo_storage.models import LargeObject
 from lo_storage.upkeep.mending import (
@@ -11,6 +12,7 @@ from lo_storage.upkeep.mending import (
 )
 from lo_storage.upkeep.references import problems, problems_of_catalogue
 
+from ..databases import added_alias
 from ..models import Document
 
 TABLE, NAME = "lo_storage_tests_document", "lo_storage_tests_document_data"
@@ -169,3 +171,84 @@ def test_what_is_missing_disabled_or_old_is_put_back(damage, save, large_objects
     assert list(mend_references("default", apply=True)) == []
     row.delete()
     assert large_objects() == set()
+
+
+def test_a_name_that_may_be_of_a_file_on_disk_is_kept(unreferenced):
+    row = Document.objects.create(data="scans/letter 7.pdf")
+    ((_, _, refusal),) = mend_rows("default", apply=True)
+    assert "perhaps that of a file on disk" in refusal
+    row.refresh_from_db()
+    assert row.data.name == "scans/letter 7.pdf"
+    row.delete()
+
+
+def test_a_file_whose_object_comes_back_meanwhile_is_kept(save):
+    name = save()
+    row = Document.objects.create(data=name)
+    sql(
+        f"select lo_unlink({loid(name)})",
+        "create function comes_back() returns trigger language plpgsql as"
+        f" $$begin perform lo_from_bytea({loid(name)}, 'x'); return new; end$$",
+        f"create trigger comes_back before update on {TABLE}"
+        " for each row execute function comes_back()",
+    )
+    try:
+        ((_, _, refusal),) = mend_files("default", apply=True)
+    finally:
+        sql("drop function comes_back() cascade")
+    assert "come back meanwhile" in refusal
+    row.refresh_from_db()
+    assert (row.data.name, LargeObject.objects.count()) == (name, 1)
+    assert len(list(mend_files("default", apply=True))) == 1
+
+
+def test_an_object_of_another_application_is_given_to_nobody(save, somebody_else):
+    theirs = save()
+    somebody_else(theirs)
+    sql("create table elsewhere (data oid)", f"insert into elsewhere values ({loid(theirs)})")
+    try:
+        ((_, _, refusal),) = mend_owners("default", apply=False)
+    finally:
+        sql("drop table elsewhere")
+    assert "may be another application's" in refusal
+
+
+def test_who_does_not_see_all_that_names_files_deletes_and_catalogues_none(save):
+    lost = save()
+    sql(
+        f"select lo_unlink({loid(lost)})",
+        "select lo_from_bytea(0, 'abc')",
+        *(f"alter table {TABLE} {word} row level security" for word in ("enable", "force")),
+    )
+    try:
+        for mend in (mend_files, mend_objects):
+            assert {refusal for _, _, refusal in mend("default", apply=True)} == {
+                "this role does not see all that may name files, so nothing is done"
+            }
+    finally:
+        sql(f"alter table {TABLE} no force row level security, disable row level security")
+    assert LargeObject.objects.count() == 1
+    LargeObject.objects.all().delete()
+
+
+def test_by_another_alias_of_the_database_the_same_rows_are_seen(unreferenced):
+    row = Document.objects.create(data=MISSING)
+    with added_alias("second") as alias:
+        ((_, what, refusal),) = mend_rows(alias, apply=True)
+    assert (what, refusal) == (f"{MISSING} becomes NULL", None)
+    row.refresh_from_db()
+    assert row.data.name is None
+
+
+def test_what_a_migration_will_make_is_left_to_it():
+    recorder = MigrationRecorder(connection)
+    sql("alter table lo_storage_largeobject disable trigger lo_storage_unlink")
+    recorder.record_unapplied("lo_storage", "0002_one_rule_for_all_tables")
+    try:
+        ((_, _, refusal),) = mend_references("default", apply=True)
+        assert "run manage.py migrate first" in refusal
+        assert problems_of_catalogue("default")
+    finally:
+        recorder.record_applied("lo_storage", "0002_one_rule_for_all_tables")
+        list(mend_references("default", apply=True))
+    assert problems_of_catalogue("default") == []
