@@ -15,7 +15,7 @@ answers = json.loads(r"""{{ cookiecutter|tojson }}""")
 (template,) = json.loads(r"""{{ [folder_of_the_template()]|tojson }}""")
 
 sys.path.insert(0, str(Path(template) / "hooks"))
-from project import bring, origin, personalise  # noqa: E402
+from project import bring, origin, personalise  # noqa: E402 - its folder is known only now
 
 project = Path.cwd()
 os.chdir(template)

@@ -213,7 +213,9 @@ def test_a_server_as_the_page_has_it(machine, certificate, session, tmp_path):
     assert int(service(UNIT.read_text())["TimeoutStopSec"]) > 120
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+@pytest.mark.skipif(
+    not shutil.which("systemd-analyze"), reason="needs systemd, which no container has"
+)
 def test_systemd_understands_the_unit(machine, tmp_path):
     text = machine.here(UNIT.read_text()).replace("User=site", "User=root")
     assert "/.venv/bin/gunicorn " in text

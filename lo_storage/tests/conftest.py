@@ -37,6 +37,23 @@ def documents(transactional_db):
 
 
 @pytest.fixture
+def nothing_of_other_tests(transactional_db):
+    """No large object is left that the catalogue does not have, before and afterwards."""
+
+    def clean():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "select lo_unlink(oid) from pg_largeobject_metadata object"
+                " where pg_has_role(lomowner, 'usage')"
+                "   and not exists (select from lo_storage_largeobject where loid = object.oid)"
+            )
+
+    clean()
+    yield
+    clean()
+
+
+@pytest.fixture
 def save():
     """A function that stores bytes and returns the stored name."""
 

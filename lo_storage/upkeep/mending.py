@@ -84,7 +84,8 @@ class Mended(NamedTuple):
 
 def mend_rows(alias: str, apply: bool) -> Iterator[Mended]:
     """Make NULL of each name that the catalogue lacks, where its large object is gone, too."""
-    for column in _naming(alias):
+    columns, _ = _columns(alias)
+    for column in columns:
         # All of them first: they are read in a transaction that can change nothing.
         lost = [
             (one.where, str(one.name))
@@ -104,8 +105,8 @@ def mend_rows(alias: str, apply: bool) -> Iterator[Mended]:
 
 def mend_files(alias: str, apply: bool) -> Iterator[Mended]:
     """Delete each file of the catalogue that has no large object; its rows name nothing then."""
-    columns = _naming(alias)
-    if hidden := _hidden(alias):
+    columns, hidden = _columns(alias)
+    if hidden:
         yield from hidden
         return
     findings = check_files(alias, parts(alias), 1, lambda files: None)
@@ -118,10 +119,11 @@ def mend_files(alias: str, apply: bool) -> Iterator[Mended]:
 
 def mend_objects(alias: str, apply: bool) -> Iterator[Mended]:
     """Catalogue each large object that was ours, so that `lo_clean` lists it."""
-    if hidden := _hidden(alias):
+    columns, hidden = _columns(alias)
+    if hidden:
         yield from hidden
         return
-    found = [(one.where, str(one.name)) for one in check_objects(alias, _naming(alias))]
+    found = [(one.where, str(one.name)) for one in check_objects(alias, columns)]
     for where, name in found:
         refusal = None
         if apply:
@@ -142,15 +144,16 @@ def mend_owners(alias: str, apply: bool, owner: str | None = None) -> Iterator[M
         rows = c.fetchall()
         c.execute(" union ".join(["select null::bigint", *search(alias).numbers]))
         kept = {loid for (loid,) in c.fetchall()}
+    to = owner or "this role"
     for name, _, old in [row for row in rows if row[1] in kept]:
-        yield Mended(name, f"goes from {old} to {owner or 'this role'}", ANOTHERS)
+        yield Mended(name, f"goes from {old} to {to}", ANOTHERS)
     rows = [row for row in rows if row[1] not in kept]
     new = connection.ops.quote_name(owner) if owner else "current_user"
     for batch in batched(rows, BATCH):
         script = "; ".join(f"alter large object {loid} owner to {new}" for _, loid, _ in batch)
         refusal = _attempt(alias, partial(_execute, script), apply)
         for name, _, old in batch:
-            yield Mended(name, f"goes from {old} to {owner or 'this role'}", refusal)
+            yield Mended(name, f"goes from {old} to {to}", refusal)
 
 
 def mend_references(alias: str, apply: bool) -> Iterator[Mended]:
@@ -158,29 +161,26 @@ def mend_references(alias: str, apply: bool) -> Iterator[Mended]:
     executor = MigrationExecutor(connections[alias])
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     behind = {migration.app_label for migration, _ in plan}
+
+    def attempt(app_label: str, mend: Callable[[Any], object]) -> str | None:
+        return BEHIND if app_label in behind else _attempt(alias, mend, apply)
+
     if found := problems_of_catalogue(alias):
-        refusal: str | None = BEHIND
-        if "lo_storage" not in behind:
-            refusal = _attempt(alias, partial(_mend_catalogue, found), apply)
+        refusal = attempt("lo_storage", partial(_mend_catalogue, found))
         yield Mended(TABLE, "; ".join(found), refusal)
     for model, reference in declared(alias):
         if found := problems(alias, model, reference):
-            refusal = BEHIND
-            if model._meta.app_label not in behind:
-                refusal = _attempt(alias, partial(_make_anew, alias, model, reference), apply)
+            refusal = attempt(model._meta.app_label, partial(_make_anew, alias, model, reference))
             yield Mended(f"{model._meta.label}.{reference.field}", "; ".join(found), refusal)
 
 
-def _naming(alias: str) -> list[Naming]:
-    return [column for column in naming_columns(alias) if isinstance(column, Naming)]
-
-
-def _hidden(alias: str) -> list[Mended]:
-    return [
-        Mended(one.where, one.what, HIDDEN)
-        for one in naming_columns(alias)
-        if isinstance(one, Finding)
-    ]
+def _columns(alias: str) -> tuple[list[Naming], list[Mended]]:
+    """Return the columns that name files, and a refusal for each that cannot be looked at."""
+    found = naming_columns(alias)
+    return (
+        [one for one in found if isinstance(one, Naming)],
+        [Mended(one.where, one.what, HIDDEN) for one in found if isinstance(one, Finding)],
+    )
 
 
 def _null(columns: list[Naming], names: list[str], still: str, c: Any) -> list[str]:

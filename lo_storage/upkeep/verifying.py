@@ -132,12 +132,13 @@ def verify(
 def batches(alias: str, selection: Selection) -> Iterator[list[ToRead]]:
     """Yield the files in batches that one statement reads; one that is larger comes alone."""
     batch: list[ToRead] = []
+    size = 0
     for file in _files(alias, selection):
-        size = sum(other.size for other in batch) + file.size
-        if batch and (size > BYTES or len(batch) == FILES):
+        if batch and (size + file.size > BYTES or len(batch) == FILES):
             yield batch
-            batch = []
+            batch, size = [], 0
         batch.append(file)
+        size += file.size
     if batch:
         yield batch
 

@@ -18,6 +18,8 @@ from ..models import Attachment, Document
 
 DATA = "lo_storage_tests.Document.data"
 
+pytestmark = pytest.mark.usefixtures("nothing_of_other_tests")
+
 
 def check(**options):
     """Return (exit status, what was found but of the server, the last line)."""
@@ -39,19 +41,6 @@ def sql(*statements):
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
-
-
-@pytest.fixture(autouse=True)
-def nothing_of_other_tests(transactional_db):
-    """No large object is left that the catalogue does not have, before and afterwards."""
-    clean = (
-        "select lo_unlink(oid) from pg_largeobject_metadata object"
-        " where pg_has_role(lomowner, 'usage')"
-        "   and not exists (select from lo_storage_largeobject where loid = object.oid)"
-    )
-    sql(clean)
-    yield
-    sql(clean)
 
 
 @pytest.fixture

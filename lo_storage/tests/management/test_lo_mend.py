@@ -9,21 +9,13 @@ from lo_storage.models import LargeObject
 from ..commands import run
 from ..models import Document
 
+pytestmark = pytest.mark.usefixtures("nothing_of_other_tests")
+
 
 def mend(*arguments):
     out = StringIO()
     call_command("lo_mend", *arguments, stdout=out, stderr=out)
     return out.getvalue()
-
-
-@pytest.fixture(autouse=True)
-def nothing_of_other_tests(transactional_db):
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select lo_unlink(oid) from pg_largeobject_metadata object"
-            " where pg_has_role(lomowner, 'usage')"
-            "   and not exists (select from lo_storage_largeobject where loid = object.oid)"
-        )
 
 
 @pytest.fixture

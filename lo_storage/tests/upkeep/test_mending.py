@@ -19,6 +19,8 @@ TABLE, NAME = "lo_storage_tests_document", "lo_storage_tests_document_data"
 DATA = Document._meta.constraints[0]
 MISSING = "4000000000.pdf"
 
+pytestmark = pytest.mark.usefixtures("nothing_of_other_tests", "installed_documents")
+
 
 def sql(*statements):
     with connection.cursor() as cursor:
@@ -28,18 +30,6 @@ def sql(*statements):
 
 def loid(name):
     return name.partition(".")[0]
-
-
-@pytest.fixture(autouse=True)
-def nothing_of_other_tests(installed_documents):
-    clean = (
-        "select lo_unlink(oid) from pg_largeobject_metadata object"
-        " where pg_has_role(lomowner, 'usage')"
-        "   and not exists (select from lo_storage_largeobject where loid = object.oid)"
-    )
-    sql(clean)
-    yield
-    sql(clean)
 
 
 @pytest.fixture
