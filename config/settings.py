@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "config",
     "users",
     "lo_storage",
+    "lo_storage.uploads",
     "invoices",
 ]
 

@@ -264,11 +264,9 @@ def create(
 ) -> tuple[int, str, datetime]:
     """Create an object that holds `data` (a few MB at the most).
 
-    Return (OID, stored name, `created_at`). The catalogue keeps the last part of `original_name`,
-    taken as a path. PostgreSQL's text can hold neither NUL, which is left out, nor a lone
-    surrogate, which becomes "?".
+    Return (OID, stored name, `created_at`). The catalogue keeps `kept_name(original_name)`.
     """
-    kept = os.path.basename(original_name).replace("\0", "").encode(errors="replace").decode()
+    kept = kept_name(original_name)
     loid, name, created_at, _ = _create(cursor, 0, data, kept, sha256)
     while name is None:
         cursor.execute(FREE)
@@ -289,6 +287,15 @@ def _create(cursor: Cursor, loid: int, data: Buffer, original_name: str, sha256:
         },
     )
     return cursor.fetchone()
+
+
+def kept_name(original_name: str) -> str:
+    """Return what the catalogue keeps of a file's name: the last part, taken as a path.
+
+    PostgreSQL's text can hold neither NUL, which is left out, nor a lone surrogate, which becomes
+    "?".
+    """
+    return os.path.basename(original_name).replace("\0", "").encode(errors="replace").decode()
 
 
 def complete(cursor: Cursor, loid: int, size: int, sha256: str) -> None:

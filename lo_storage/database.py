@@ -137,6 +137,14 @@ def retry_on_recovery_conflict[T](alias: str, read: Callable[[Any], T], attempts
                 raise
 
 
+def close_connections(*, pooled_only: bool = False) -> None:
+    """Close this thread's connections, or only the pooled ones; none that is in a transaction."""
+    connection: Any
+    for connection in connections.all(initialized_only=True):
+        if connection.autocommit and (not pooled_only or getattr(connection, "pool", None)):
+            connection.close()
+
+
 def _keep_content_out_of_the_log(wrapped: Any) -> None:
     """Let Django's query log and its logger see the length of a content, and not its bytes."""
     debug_sql = wrapped.debug_sql

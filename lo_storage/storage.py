@@ -145,6 +145,10 @@ class DbFileStorage(Storage):
 
     def _save(self, name: str, content: "File[Any]") -> str:
         alias = db_for_write(self.alias)
+        # A content that is a large object of this database already, as lo_storage.uploads has it.
+        adopt = getattr(content, "adopt", None)
+        if adopt and (adopted := adopt(alias, name)):
+            return cast(str, adopted)
         parts = _recut(content.chunks())
         first = next(parts, b"")
         second = next(parts, None)

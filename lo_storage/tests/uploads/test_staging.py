@@ -1,0 +1,192 @@
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from lo_storage.models import LargeObject
+from lo_storage.storage import db_file_storage
+from lo_storage.uploads import staging
+from lo_storage.uploads.files import StagedFile
+from lo_storage.uploads.models import Upload
+
+
+def read(document):
+    with document.data.open() as file:
+        return file.read()
+
+
+def test_a_row_takes_an_upload_without_a_copy(documents, staged, round_trips):
+    upload = staged(b"content", "Rechnung März.pdf")
+    with transaction.atomic(), round_trips:
+        document = documents.objects.create(data=StagedFile("default", upload))
+    assert not [statement for statement in round_trips if "lo_from_bytea" in statement]
+    assert document.data.name == f"{upload.loid}.pdf"
+    entry = LargeObject.objects.get()
+    assert (entry.loid, entry.original_name, entry.size) == (upload.loid, "Rechnung März.pdf", 7)
+    assert entry.sha256 == hashlib.sha256(b"content").hexdigest()
+    assert read(document) == b"content"
+    assert not Upload.objects.exists()
+
+
+def test_a_roll_back_leaves_it_staged(documents, staged):
+    upload = staged()
+    with suppress(ZeroDivisionError), transaction.atomic():
+        documents.objects.create(data=StagedFile("default", upload))
+        1 / 0  # noqa: B018
+    assert (LargeObject.objects.count(), documents.objects.count()) == (0, 0)
+    document = documents.objects.create(data=StagedFile("default", Upload.objects.get()))
+    assert read(document) == b"content"
+
+
+def test_a_savepoint_leaves_it_staged(documents, staged):
+    upload = staged()
+    with transaction.atomic():
+        with suppress(ZeroDivisionError), transaction.atomic():
+            documents.objects.create(data=StagedFile("default", upload))
+            1 / 0  # noqa: B018
+        documents.objects.create(data=StagedFile("default", upload))
+    assert read(documents.objects.get()) == b"content"
+
+
+def test_a_refusal_at_commit_leaves_it_staged(documents, staged):
+    upload = staged()
+    rows = [documents(data=StagedFile("default", upload)), documents(data="1.pdf")]
+    with pytest.raises(IntegrityError), transaction.atomic():
+        list(map(documents.save, rows))
+    assert Upload.objects.count() == 1
+
+
+def test_a_deleted_row_deletes_the_object(documents, staged, large_objects):
+    before = large_objects()
+    documents.objects.create(data=StagedFile("default", staged())).delete()
+    assert large_objects() == before
+
+
+@pytest.mark.parametrize("what", ["saved", "expired", "incomplete"])
+def test_what_cannot_be_taken_is_told(what, documents, staged, user):
+    if what == "incomplete":
+        upload = staging.create("default", user, 5, "a.pdf")
+    else:
+        upload = staged()
+        if what == "saved":
+            documents.objects.create(data=StagedFile("default", upload))
+        else:
+            Upload.objects.all().delete()
+    before = documents.objects.count()
+    with (
+        pytest.raises(FileNotFoundError, match=f"the upload {upload.pk} is gone"),
+        transaction.atomic(),
+    ):
+        documents.objects.create(data=StagedFile("default", upload))
+    assert documents.objects.count() == before
+
+
+def test_a_deleted_user_has_no_uploads(staged, user, large_objects):
+    staged()
+    user.delete()
+    assert not Upload.objects.exists()
+    assert large_objects() == set(LargeObject.objects.values_list("loid", flat=True))
+
+
+def test_truncate_deletes_the_objects(staged, large_objects):
+    before = large_objects()
+    staged()
+    with connection.cursor() as cursor:
+        cursor.execute("truncate lo_storage_uploads_upload")
+    assert large_objects() == before
+
+
+def test_numbers_that_a_restore_left_in_the_catalogue_are_left_alone(user, cursor):
+    """As `test_catalogue.py` has it: PostgreSQL takes the numbers for free."""
+    (last,) = cursor.execute("select lo_create(0)::bigint").fetchone()
+    with connection.cursor() as ours:
+        ours.execute(
+            "insert into lo_storage_largeobject"
+            "       (loid, name, original_name, size, version, created_at, modified_at)"
+            " select number, number || '.txt', '', 5, 1, now(), now()"
+            "   from generate_series(%s::bigint + 1, %s + 200) as number",
+            [last, last],
+        )
+    upload = staging.create("default", user, 1, "scan.pdf")
+    assert not LargeObject.objects.filter(loid=upload.loid).exists()
+    assert upload.loid >= 2**31
+
+
+def test_an_older_request_writes_no_more(user):
+    first = staging.claim("default", user, staging.create("default", user, 6, "a").pk)
+    staging.append("default", first, b"abc")
+    second = staging.claim("default", user, first.pk)
+    assert second.received == 3
+    with pytest.raises(staging.Superseded):
+        staging.append("default", first, b"xyz")
+    staging.append("default", second, b"def")
+    assert staging.seal("default", second)
+    assert second.sha256 == hashlib.sha256(b"abcdef").hexdigest()
+
+
+def test_what_is_past_its_date_goes_with_its_object(staged, large_objects):
+    before = large_objects()
+    kept = [staged(name="kept.pdf")]
+    gone = [staged() for _ in range(12)]
+    ids = {upload.pk for upload in gone}
+    Upload.objects.filter(pk__in=ids).update(expires_at=timezone.now() - timedelta(seconds=1))
+    batches = list(staging.expire("default"))
+    assert [len(batch) for batch in batches] == [10, 2]
+    assert {pk for batch in batches for pk in batch} == ids
+    assert large_objects() == before | {upload.loid for upload in kept}
+
+
+def test_what_is_being_taken_does_not_expire(documents, staged, other_session):
+    upload = staged()
+    Upload.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    with other_session.transaction():
+        other_session.execute(
+            "select from lo_storage_uploads_upload where id = %s for update", [upload.pk]
+        )
+        assert list(staging.expire("default")) == [[]]
+    assert list(staging.expire("default")) == [[upload.pk]]
+
+
+def test_one_of_two_forms_takes_it(documents, staged):
+    upload = staged()
+
+    def take(_):
+        try:
+            documents.objects.create(data=StagedFile("default", upload))
+        except FileNotFoundError:
+            return 0
+        finally:
+            connection.close()
+        return 1
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(take, range(2))) == [0, 1]
+    assert read(documents.objects.get()) == b"content"
+
+
+def test_ten_at_once_are_no_more_than_may_be(user, settings):
+    settings.LO_STORAGE_UPLOADS = {"QUOTA_NUMBER": 3}
+
+    def create(_):
+        try:
+            staging.create("default", user, 1, "a.pdf")
+        except staging.QuotaExceeded:
+            return 0
+        finally:
+            connection.close()
+        return 1
+
+    with ThreadPoolExecutor(10) as pool:
+        assert sum(pool.map(create, range(10))) == 3
+
+
+def test_another_database_copies_it(staged, another_alias, documents):
+    another_alias("elsewhere")
+    file = StagedFile("elsewhere", staged())
+    with db_file_storage.open(db_file_storage.save(file.name, file)) as copy:
+        assert copy.read() == b"content"
+    assert Upload.objects.count() == 1

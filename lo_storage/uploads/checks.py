@@ -1,0 +1,64 @@
+"""System checks of the uploads: what is staged has a bound and an end."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.core import checks
+from django.db import connections
+from django.utils import timezone
+
+from ..database import db_for_write, is_supported
+from .conf import DEFAULTS, setting
+from .models import Upload
+
+# How long what is past its date may be there: lo_expire is run once a day.
+OVERDUE = timedelta(days=2)
+
+
+@checks.register(checks.Tags.files)
+def check_setting(**kwargs: Any) -> list[checks.CheckMessage]:
+    """E101, W101: the setting has known keys, and a user cannot fill the disk."""
+    from django.conf import settings
+
+    messages: list[checks.CheckMessage] = []
+    for key in sorted(set(getattr(settings, "LO_STORAGE_UPLOADS", {})) - set(DEFAULTS)):
+        messages.append(
+            checks.Error(
+                f"LO_STORAGE_UPLOADS has the key {key!r}, which nobody reads.",
+                hint=f"Use one of: {', '.join(DEFAULTS)}.",
+                id="lo_storage.E101",
+            )
+        )
+    for key in ("QUOTA_SIZE", "QUOTA_NUMBER"):
+        if setting(key) is None:
+            messages.append(
+                checks.Warning(
+                    f"LO_STORAGE_UPLOADS has no {key}: one user can fill the disk with uploads"
+                    " that no row ever takes.",
+                    hint="Set it, in bytes or as a number; or silence this check.",
+                    id="lo_storage.W101",
+                )
+            )
+    return messages
+
+
+@checks.register(checks.Tags.database)
+def check_expiry(databases: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """W102: what is past its date gets deleted; with `--database`."""
+    alias = db_for_write()
+    connection = connections[alias]
+    if alias not in (databases or ()) or not is_supported(connection):
+        return []
+    with connection.cursor() as cursor:
+        if Upload._meta.db_table not in connection.introspection.table_names(cursor):
+            return []  # It is about to be migrated.
+    overdue = Upload.objects.using(alias).filter(expires_at__lt=timezone.now() - OVERDUE).count()
+    if not overdue:
+        return []
+    return [
+        checks.Warning(
+            f"{overdue:,} uploads in the database {alias!r} are past their date by two days.",
+            hint="Run 'manage.py lo_expire' once a day, by cron or a timer of systemd.",
+            id="lo_storage.W102",
+        )
+    ]

@@ -1,0 +1,232 @@
+"""tus 1.0.0 on Django's views: core, creation, expiration and termination.
+
+The requests are those of a page of the same site: they have its session and its CSRF header. Each
+is answered in no transaction, and while a piece is waited for the connection is back in its pool.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http.response import HttpResponseBase
+from django.utils.http import http_date
+from django.views import View
+
+from ..database import close_connections, db_for_write
+from ..large_objects import WRITE_SIZE
+from . import staging, tus
+from .conf import setting
+from .models import Upload
+
+# What is asked of the web server at once. A slow line brings it soon enough to look at the clock.
+READ_SIZE = 64 * 1024
+
+# For how many seconds a connection waits for the next piece. Measured: to connect again takes 3 ms.
+SLOW = 0.1
+
+# After how many seconds a piece is stored that is not whole yet.
+PATIENCE = 5
+
+
+class Refused(Exception):
+    """A request is answered by a status and a sentence."""
+
+    def __init__(self, status: int, sentence: str, **headers: Any) -> None:
+        super().__init__(sentence)
+        self.response = HttpResponse(f"{sentence}\n", content_type="text/plain", status=status)
+        for header, value in headers.items():
+            self.response.headers[header.replace("_", "-")] = str(value)
+
+
+class TusView(View):
+    """What all requests of the protocol have in common."""
+
+    http_method_names = ["options", "post", "head", "patch", "delete"]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            response = self._answer(request, *args, **kwargs)
+        except Refused as refused:
+            response = refused.response
+        except tus.Malformed as error:
+            response = Refused(HTTPStatus.BAD_REQUEST, str(error)).response
+        response.headers["Tus-Resumable"] = tus.VERSION
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def _answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            # No redirect to a page of HTML, which a client would take for an upload.
+            raise Refused(
+                HTTPStatus.UNAUTHORIZED,
+                "You are signed out. Sign in again: the upload then goes on.",
+                WWW_Authenticate="Session",
+            )
+        method = request.method or ""
+        if method == "POST":  # Of no other, whose CSRF header Django has not asked for.
+            method = request.headers.get("X-HTTP-Method-Override", method).upper()
+        if method != "OPTIONS" and request.headers.get("Tus-Resumable") != tus.VERSION:
+            raise Refused(
+                HTTPStatus.PRECONDITION_FAILED,
+                f"This server speaks tus {tus.VERSION}: send Tus-Resumable: {tus.VERSION}.",
+                Tus_Version=tus.VERSION,
+            )
+        name = method.lower()
+        handler: Callable[..., HttpResponseBase] | None = getattr(self, name, None)
+        if name not in self.http_method_names or handler is None:
+            return self.http_method_not_allowed(request)
+        return handler(request, *args, **kwargs)
+
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return HttpResponse(
+            status=HTTPStatus.NO_CONTENT,
+            headers={
+                "Tus-Version": tus.VERSION,
+                "Tus-Extension": tus.EXTENSIONS,
+                "Tus-Max-Size": str(setting("MAX_SIZE")),
+            },
+        )
+
+
+class CreateView(TusView):
+    """`POST` stages an empty upload, and answers where to send its bytes."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        length = tus.number("Upload-Length", request.headers.get("Upload-Length"))
+        if length > setting("MAX_SIZE"):
+            raise Refused(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"One file may have up to {setting('MAX_SIZE')} bytes.",
+            )
+        names = tus.metadata(request.headers.get("Upload-Metadata", ""))
+        sha256 = tus.expected_sha256(request.headers.get("Repr-Digest", ""))
+        alias = db_for_write()
+        try:
+            upload = staging.create(alias, request.user, length, names.get("filename", ""), sha256)
+        except staging.QuotaExceeded as error:
+            raise _quota(error) from error
+        if length == 0 and not staging.seal(alias, upload):  # No piece will come.
+            raise _another_content()
+        # Relative: behind a proxy the site may not know under which address it is reached.
+        response = HttpResponse(status=HTTPStatus.CREATED, headers={"Location": f"{upload.pk}/"})
+        return _with_state(response, upload)
+
+
+class UploadView(TusView):
+    """`HEAD` tells where to go on, `PATCH` does, and `DELETE` ends an upload."""
+
+    def head(self, request: HttpRequest, id: UUID) -> HttpResponse:
+        upload = _claim(request, id)
+        response = HttpResponse(status=HTTPStatus.OK)
+        response.headers["Upload-Length"] = str(upload.length)
+        return _with_state(response, upload)
+
+    def patch(self, request: HttpRequest, id: UUID) -> HttpResponse:
+        if request.content_type != tus.CONTENT_TYPE:
+            raise Refused(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Send it as Content-Type: {tus.CONTENT_TYPE}."
+            )
+        offset = tus.number("Upload-Offset", request.headers.get("Upload-Offset"))
+        if not request.headers.get("Content-Length"):
+            # Django reads no body of unknown length, and says nothing.
+            raise Refused(HTTPStatus.LENGTH_REQUIRED, "Send a Content-Length.")
+        length = tus.number("Content-Length", request.headers["Content-Length"])
+        upload = _claim(request, id)
+        if upload.received != offset:
+            raise Refused(
+                HTTPStatus.CONFLICT,
+                f"The upload goes on at {upload.received}, and not at {offset}.",
+                Upload_Offset=upload.received,
+            )
+        if upload.length is None or offset + length > upload.length:
+            raise Refused(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"The upload was to have {upload.length} bytes, and gets more.",
+            )
+        self._receive(request, upload, length)
+        return _with_state(HttpResponse(status=HTTPStatus.NO_CONTENT), upload)
+
+    def delete(self, request: HttpRequest, id: UUID) -> HttpResponse:
+        _claim(request, id).delete(using=db_for_write())
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+
+    def _receive(self, request: HttpRequest, upload: Upload, length: int) -> None:
+        alias = db_for_write()
+        # Of what began at 0 in this request; of another the pieces are read again at the end.
+        sha256 = None if upload.received else hashlib.sha256()
+        for piece in _pieces(request, upload.received, length):
+            try:
+                staging.append(alias, upload, piece)
+            except staging.Superseded as error:
+                raise Refused(HTTPStatus.CONFLICT, "Another request goes on with it.") from error
+            if sha256:
+                sha256.update(piece)
+        if upload.is_complete and not staging.seal(
+            alias, upload, sha256.hexdigest() if sha256 else None
+        ):
+            raise _another_content()
+
+
+def _pieces(request: HttpRequest, offset: int, length: int) -> Iterator[bytearray]:
+    """Yield the body in pieces that end at whole MiB of the file, or after `PATIENCE`.
+
+    (A piece that ends elsewhere has its last page written twice.) What came before the line broke
+    is a piece, too. No connection is kept while a slow client is waited for.
+    """
+    end = offset + length
+    while offset < end:
+        close_connections(pooled_only=True)
+        size = min(WRITE_SIZE - offset % WRITE_SIZE, end - offset)
+        piece, begun, is_broken = bytearray(), monotonic(), False
+        while len(piece) < size and monotonic() - begun < PATIENCE and not is_broken:
+            read = _read(request, min(READ_SIZE, size - len(piece)))
+            piece += read
+            is_broken = not read
+            if monotonic() - begun > SLOW:
+                close_connections()
+        if piece:
+            yield piece
+        if is_broken:
+            raise Refused(HTTPStatus.BAD_REQUEST, "The request broke off.")
+        offset += len(piece)
+
+
+def _read(request: HttpRequest, size: int) -> bytes:
+    try:
+        return request.read(size)
+    except UnreadablePostError:
+        return b""
+
+
+def _claim(request: HttpRequest, id: UUID) -> Upload:
+    upload = staging.claim(db_for_write(), request.user, id)
+    if upload is None:  # None, another user's, expired, or saved: one answer for all.
+        raise Refused(HTTPStatus.NOT_FOUND, "There is no such upload.")
+    return upload
+
+
+def _with_state(response: HttpResponse, upload: Upload) -> HttpResponse:
+    response.headers["Upload-Offset"] = str(upload.received)
+    response.headers["Upload-Expires"] = http_date(upload.expires_at.timestamp())
+    return response
+
+
+def _quota(error: staging.QuotaExceeded) -> Refused:
+    if error.what == "number":
+        return Refused(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            f"You have {error.limit} uploads that no form has saved. Save or remove some first.",
+        )
+    return Refused(
+        HTTPStatus.INSUFFICIENT_STORAGE,
+        f"Uploads that no form has saved may have {error.limit} bytes. Save or remove some first.",
+    )
+
+
+def _another_content() -> Refused:
+    # The extension "checksum" of tus has this status for it; the upload is gone.
+    return Refused(460, "What came has another SHA-256 than was said. Send the file again.")
