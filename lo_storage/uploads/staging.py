@@ -15,7 +15,10 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 from django.db import connections, transaction
 from django.db.models import Count, Sum
+from django.db.models.functions import Coalesce
+from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from .. import catalogue
 from ..database import cursor
@@ -74,12 +77,23 @@ ADOPT = """
 """
 
 
-class QuotaExceeded(Exception):
-    """A user has staged as much as one may: `what` is "size" or "number", and `limit` how much."""
+class LimitExceeded(Exception):
+    """A setting bounds what may be staged: `setting` is its key; the message is for the user."""
 
-    def __init__(self, what: str, limit: int) -> None:
-        super().__init__(f"one user may have staged a {what} of {limit}")
-        self.what, self.limit = what, limit
+    def __init__(self, setting: str, limit: int) -> None:
+        sentences = {
+            "MAX_SIZE": _("The file is too large. One file may have up to %(limit)s."),
+            "QUOTA_SIZE": _(
+                "Your uploads that no form has saved may have %(limit)s together."
+                " Save or remove some first."
+            ),
+            "QUOTA_NUMBER": _(
+                "You have %(limit)s uploads that no form has saved. Save or remove some first."
+            ),
+        }
+        shown = limit if setting == "QUOTA_NUMBER" else filesizeformat(limit)
+        super().__init__(sentences[setting] % {"limit": shown})
+        self.setting = setting
 
 
 class Superseded(Exception):
@@ -100,15 +114,20 @@ def create(
     - `sha256`: what it is to be, in hexadecimal.
 
     The owner's row is locked meanwhile: of ten requests at once no more come in than may. Raises
-    `QuotaExceeded`. Seven round trips.
+    `LimitExceeded`. Seven round trips.
     """
+    _check("MAX_SIZE", length or 0)
     with transaction.atomic(using=alias):
         users = get_user_model()._default_manager.using(alias)
         users.select_for_update(no_key=True).get(pk=owner.pk)
-        staged = Upload.objects.using(alias).filter(owner=owner)
-        used = staged.aggregate(number=Count("*"), promised=Sum("length"), received=Sum("received"))
-        _check("number", used["number"] + 1)
-        _check("size", (used["promised"] or 0) + (length or 0))
+        used = (
+            Upload.objects.using(alias)
+            .filter(owner=owner)
+            .aggregate(number=Count("*"), size=Sum(Coalesce("length", "received")))
+        )
+        _check("QUOTA_NUMBER", used["number"] + 1)
+        beside = used["size"] or 0
+        _check("QUOTA_SIZE", beside + (length or 0))
         upload = Upload(
             owner_id=owner.pk,
             loid=_create_object(alias),
@@ -117,6 +136,7 @@ def create(
             expected_sha256=sha256,
             expires_at=_expiry(),
         )
+        upload.beside = beside
         upload.save(using=alias, force_insert=True)
     return upload
 
@@ -134,9 +154,14 @@ def claim(alias: str, owner: Any, id: UUID) -> Upload | None:
 def append(alias: str, upload: Upload, data: Buffer) -> None:
     """Write what comes next (a few MB at the most), and count it in `upload.received`.
 
-    Raises `Superseded` and `ValueError`, for more than was promised. One round trip.
+    Raises `Superseded`, `ValueError` for more than was promised, and `LimitExceeded` where nothing
+    was. One round trip.
     """
-    if upload.length is not None and upload.received + len(data) > upload.length:
+    end = upload.received + len(data)
+    if upload.length is None:
+        _check("MAX_SIZE", end)
+        _check("QUOTA_SIZE", upload.beside + end)
+    elif end > upload.length:
         raise ValueError(f"the upload {upload.id} was to have {upload.length} bytes, and gets more")
     with cursor(alias) as c:
         c.execute(
@@ -145,7 +170,13 @@ def append(alias: str, upload: Upload, data: Buffer) -> None:
         )
         if c.fetchone() is None:
             raise Superseded(f"another request goes on with the upload {upload.id}, or it is gone")
-    upload.received += len(data)
+    upload.received = end
+
+
+def end(alias: str, upload: Upload, sha256: str) -> None:
+    """Record that no more comes of an upload of unknown length, and its SHA-256. One round trip."""
+    upload.length, upload.sha256 = upload.received, sha256
+    Upload.objects.using(alias).filter(pk=upload.pk).update(length=upload.length, sha256=sha256)
 
 
 def seal(alias: str, upload: Upload, sha256: str | None = None) -> bool:
@@ -223,7 +254,7 @@ def _expiry() -> datetime:
     return timezone.now() + cast(timedelta, setting("EXPIRES"))
 
 
-def _check(what: str, amount: int) -> None:
-    limit = setting(f"QUOTA_{what.upper()}")
+def _check(key: str, amount: int) -> None:
+    limit = setting(key)
     if limit is not None and amount > limit:
-        raise QuotaExceeded(what, limit)
+        raise LimitExceeded(key, limit)

@@ -32,6 +32,13 @@ SLOW = 0.1
 PATIENCE = 5
 
 
+STATUS = {
+    "MAX_SIZE": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "QUOTA_NUMBER": HTTPStatus.TOO_MANY_REQUESTS,
+    "QUOTA_SIZE": HTTPStatus.INSUFFICIENT_STORAGE,
+}
+
+
 class Refused(Exception):
     """A request is answered by a status and a sentence."""
 
@@ -97,18 +104,13 @@ class CreateView(TusView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         length = tus.number("Upload-Length", request.headers.get("Upload-Length"))
-        if length > setting("MAX_SIZE"):
-            raise Refused(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"One file may have up to {setting('MAX_SIZE')} bytes.",
-            )
         names = tus.metadata(request.headers.get("Upload-Metadata", ""))
         sha256 = tus.expected_sha256(request.headers.get("Repr-Digest", ""))
         alias = db_for_write()
         try:
             upload = staging.create(alias, request.user, length, names.get("filename", ""), sha256)
-        except staging.QuotaExceeded as error:
-            raise _quota(error) from error
+        except staging.LimitExceeded as error:
+            raise Refused(STATUS[error.setting], str(error)) from error
         if length == 0 and not staging.seal(alias, upload):  # No piece will come.
             raise _another_content()
         # Relative: behind a proxy the site may not know under which address it is reached.
@@ -213,18 +215,6 @@ def _with_state(response: HttpResponse, upload: Upload) -> HttpResponse:
     response.headers["Upload-Offset"] = str(upload.received)
     response.headers["Upload-Expires"] = http_date(upload.expires_at.timestamp())
     return response
-
-
-def _quota(error: staging.QuotaExceeded) -> Refused:
-    if error.what == "number":
-        return Refused(
-            HTTPStatus.TOO_MANY_REQUESTS,
-            f"You have {error.limit} uploads that no form has saved. Save or remove some first.",
-        )
-    return Refused(
-        HTTPStatus.INSUFFICIENT_STORAGE,
-        f"Uploads that no form has saved may have {error.limit} bytes. Save or remove some first.",
-    )
 
 
 def _another_content() -> Refused:

@@ -1,6 +1,7 @@
 from base64 import b64encode
 
 import pytest
+from django.conf import global_settings
 from django.contrib.auth import get_user_model
 from django.test import Client
 
@@ -32,6 +33,9 @@ class TusClient(Client):
 @pytest.fixture(autouse=True)
 def site(settings):
     settings.ROOT_URLCONF = "lo_storage.tests.uploads.urls"
+    settings.LOGIN_URL = "/signing-in/"
+    settings.FILE_UPLOAD_HANDLERS = global_settings.FILE_UPLOAD_HANDLERS
+    settings.CSRF_FAILURE_VIEW = "lo_storage.tests.uploads.urls.refuse"
 
 
 @pytest.fixture

@@ -174,7 +174,7 @@ def test_ten_at_once_are_no_more_than_may_be(user, settings):
     def create(_):
         try:
             staging.create("default", user, 1, "a.pdf")
-        except staging.QuotaExceeded:
+        except staging.LimitExceeded:
             return 0
         finally:
             connection.close()

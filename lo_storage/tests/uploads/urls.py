@@ -1,3 +1,57 @@
+from django import forms
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.http import HttpResponse, HttpResponseForbidden
 from django.urls import include, path
 
-urlpatterns = [path("uploads/", include("lo_storage.uploads.urls"))]
+from lo_storage.tests.models import Document
+from lo_storage.uploads.decorators import takes_uploads
+from lo_storage.uploads.forms import ResumableFileField
+
+
+class DocumentForm(forms.ModelForm):
+    class Meta:
+        model = Document
+        fields = ["title", "data"]
+        field_classes = {"data": ResumableFileField}
+
+
+class DocumentsForm(forms.Form):
+    title = forms.CharField()
+    data = ResumableFileField(multiple=True)
+
+    def save(self):
+        with transaction.atomic():
+            for file in self.cleaned_data["data"]:
+                Document.objects.create(title=self.cleaned_data["title"], data=file)
+
+
+class PlainForm(forms.ModelForm):
+    class Meta:
+        model = Document
+        fields = ["title", "data"]
+
+
+def refuse(request, reason):
+    return HttpResponseForbidden()
+
+
+def view_of(form_class):
+    @login_required
+    @takes_uploads
+    def view(request):
+        form = form_class(request.POST or None, request.FILES or None)
+        if form.is_valid():
+            form.save()
+            return HttpResponse("saved")
+        return HttpResponse(form.as_div())
+
+    return view
+
+
+urlpatterns = [
+    path("uploads/", include("lo_storage.uploads.urls")),
+    path("one/", view_of(DocumentForm)),
+    path("many/", view_of(DocumentsForm)),
+    path("plain/", view_of(PlainForm)),
+]

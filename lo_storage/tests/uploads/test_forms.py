@@ -1,0 +1,155 @@
+import re
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
+
+from lo_storage.uploads.models import Upload
+
+TITLE = {"title": "x"}
+
+
+def file(content=b"content", name="scan.pdf"):
+    return SimpleUploadedFile(name, content)
+
+
+def kept(response):
+    """The ids that the page offers to keep, with their labels."""
+    found = re.findall(
+        r'name="data-staged" value="([^"]+)" checked> <bdi>([^<]*)</bdi>', response.content.decode()
+    )
+    return dict(found)
+
+
+def contents(model):
+    found = []
+    for row in model.objects.order_by("pk"):
+        with row.data.open() as data:
+            found.append(data.read())
+    return found
+
+
+def test_a_refused_form_keeps_its_file(tus, documents, round_trips):
+    refused = tus.post("/one/", {"title": "x" * 51, "data": file()})
+    ((id, name),) = kept(refused).items()
+    assert name == "scan.pdf"
+    assert b"required" not in refused.content.partition(b'type="file"')[2]
+    with round_trips:
+        assert tus.post("/one/", TITLE | {"data-staged": id}).content == b"saved"
+    assert not [statement for statement in round_trips if "lo_from_bytea" in statement]
+    assert contents(documents) == [b"content"]
+    assert not Upload.objects.exists()
+
+
+def test_what_is_chosen_anew_takes_the_place_of_what_was_kept(tus, documents):
+    (id,) = kept(tus.post("/one/", {"title": "x" * 51, "data": file()}))
+    refused = tus.post(
+        "/one/", {"title": "x" * 51, "data": file(b"new", "new.pdf"), "data-staged": id}
+    )
+    ((id, name),) = kept(refused).items()
+    assert name == "new.pdf"
+    tus.post("/one/", TITLE | {"data-staged": id})
+    assert contents(documents) == [b"new"]
+
+
+def test_many_are_merged_with_what_is_new(tus, documents):
+    refused = tus.post("/many/", {"data": [file(b"a", "a.pdf"), file(b"b", "b.pdf")]})
+    first, second = kept(refused)
+    again = tus.post("/many/", {"data": file(b"c", "c.pdf"), "data-staged": [first, second]})
+    assert list(kept(again).values()) == ["a.pdf", "b.pdf", "c.pdf"]
+    _, second, third = kept(again)
+    tus.post("/many/", TITLE | {"data-staged": [second, third]})  # without the first
+    assert contents(documents) == [b"b", b"c"]
+
+
+def test_one_that_is_refused_costs_the_others_nothing(tus, documents):
+    response = tus.post("/many/", TITLE | {"data": [file(b"", "empty.pdf"), file(b"a", "a.pdf")]})
+    assert "empty.pdf: The submitted file is empty." in response.content.decode()
+    assert "a.pdf" in kept(response).values()
+    assert not documents.objects.exists()
+
+
+def test_what_came_by_tus_is_saved_by_a_form(tus, documents):
+    address = tus.begin(3, "a.pdf")
+    tus.send(address, 0, b"abc")
+    id = address.removeprefix("/uploads/").removesuffix("/")
+    assert tus.post("/plain/", TITLE | {"data-staged": id}).content == b"saved"
+    assert contents(documents) == [b"abc"]
+
+
+def test_a_form_that_names_one_twice_gets_it_once(tus, documents):
+    (id,) = kept(tus.post("/many/", {"data": file()}))
+    tus.post("/many/", TITLE | {"data-staged": [id, id]})
+    assert contents(documents) == [b"content"]
+
+
+@pytest.mark.parametrize("page", ["/one/", "/many/"])
+@pytest.mark.parametrize("what", ["made up", "no id", "saved", "expired", "another's"])
+def test_what_is_not_there_is_told_at_its_field(what, page, tus, documents, staged, stranger):
+    ids = {"made up": "2c1f4c2e-5a7b-4f2e-9f0e-000000000000", "no id": "'\x7f"}
+    if what in ids:
+        id = ids[what]
+    else:
+        id = str((staged(owner=stranger) if what == "another's" else staged()).pk)
+    if what == "saved":
+        tus.post("/one/", TITLE | {"data-staged": id})
+    elif what == "expired":
+        Upload.objects.update(expires_at=timezone.now())
+    before = documents.objects.count()
+    response = tus.post(page, TITLE | {"data-staged": id})
+    assert "An upload is no longer here. Choose its file again." in response.content.decode()
+    assert documents.objects.count() == before
+
+
+def test_what_is_not_whole_is_told_and_the_others_are_kept(tus, documents, staged):
+    address = tus.begin(5, "half.pdf")
+    tus.send(address, 0, b"abc")
+    half, whole = address.split("/")[2], str(staged().pk)
+    response = tus.post("/many/", TITLE | {"data-staged": [half, whole]})
+    assert "“half.pdf” has not come whole yet." in response.content.decode()
+    assert list(kept(response)) == [whole]
+    assert not documents.objects.exists()
+
+
+def test_a_field_that_knows_nothing_of_it_refuses_what_is_not_there(tus, documents):
+    made_up = "2c1f4c2e-5a7b-4f2e-9f0e-000000000000"
+    response = tus.post("/plain/", TITLE | {"data-staged": made_up})
+    assert response.content != b"saved"
+    assert not documents.objects.exists()
+
+
+def test_too_much_is_told_at_its_field_and_leaves_nothing(tus, documents, settings, large_objects):
+    before = large_objects()
+    settings.LO_STORAGE_UPLOADS = {"MAX_SIZE": 2 * 1024**2}
+    response = tus.post("/one/", TITLE | {"data": file(b"x" * (2 * 1024**2 + 1))})
+    assert "One file may have up to 2.0\xa0MB." in response.content.decode()
+    assert (Upload.objects.count(), large_objects()) == (0, before)
+    response = tus.post("/one/", TITLE | {"data": file(b"x" * 2 * 1024**2)})
+    assert response.content == b"saved"
+
+
+def test_a_quota_in_the_middle_of_a_batch_is_told_and_what_came_is_kept(tus, documents, settings):
+    settings.LO_STORAGE_UPLOADS = {"QUOTA_SIZE": 10}
+    response = tus.post(
+        "/many/", TITLE | {"data": [file(b"12345678", "a.pdf"), file(b"123", "b.pdf")]}
+    )
+    assert "may have 10\xa0bytes together" in response.content.decode()
+    assert list(kept(response).values()) == ["a.pdf"]
+    assert not documents.objects.exists()
+    settings.LO_STORAGE_UPLOADS = {"QUOTA_NUMBER": 1}
+    response = tus.post("/many/", TITLE | {"data": [file(b"1", "b.pdf")]})
+    assert "You have 1 uploads that no form has saved." in response.content.decode()
+
+
+def test_a_stranger_stages_nothing(documents, large_objects):
+    before = large_objects()
+    response = Client().post("/one/", TITLE | {"data": file()})
+    assert response.status_code == 302
+    assert (Upload.objects.count(), large_objects()) == (0, before)
+
+
+def test_a_form_is_read_after_the_token_was_asked_for(user, documents):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(user)
+    assert client.post("/one/", TITLE | {"data": file()}).status_code == 403
