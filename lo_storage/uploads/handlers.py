@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest
+from django.http.multipartparser import MultiPartParserError
 
 from ..database import db_for_write
 from ..large_objects import WRITE_SIZE
@@ -19,7 +20,7 @@ class UploadHandler(FileUploadHandler):
     So a form that is refused still has its files (`ResumableFileField`). In a view that
     `takes_uploads`, or in FILE_UPLOAD_HANDLERS, before Django's own, which get the files of anybody
     else. A file beyond a limit is read to its end and not kept: `RefusedFile` tells the form why.
-    What was staged goes when the request breaks off.
+    What was staged goes when the request breaks off (`MultiPartParserError`, status 400).
 
     Round trips: eight for a file, and one for each MiB.
     """
@@ -66,7 +67,8 @@ class UploadHandler(FileUploadHandler):
     def upload_interrupted(self) -> None:
         for upload in self.staged:
             upload.delete(using=self.alias)
-        self.staged.clear()
+        # Django would go on with the files that came whole, and half a batch is no batch.
+        raise MultiPartParserError("The upload broke off in the middle of a file.")
 
     def _write(self, size: int) -> None:
         assert self.upload is not None

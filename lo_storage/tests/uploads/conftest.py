@@ -1,11 +1,13 @@
 from base64 import b64encode
 
 import pytest
+from django.apps import apps
 from django.conf import global_settings
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from lo_storage.uploads import staging
+# A project that leaves the app out has no use for its tests, either.
+collect_ignore_glob = [] if apps.is_installed("lo_storage.uploads") else ["test_*.py"]
 
 HEADERS = {"Tus-Resumable": "1.0.0"}
 PIECE = "application/offset+octet-stream"
@@ -68,9 +70,10 @@ def staged(user):
     """A function that stages some bytes, whole and sealed, and returns the row."""
 
     def staged(content=b"content", name="scan.pdf", owner=user):
-        upload = staging.claim(
-            "default", owner, staging.create("default", owner, len(content), name).pk
-        )
+        from lo_storage.uploads import staging
+
+        begun = staging.create("default", owner, len(content), name)
+        upload = staging.claim("default", owner, begun.pk)
         if content:
             staging.append("default", upload, content)
         assert staging.seal("default", upload)

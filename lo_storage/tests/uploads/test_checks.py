@@ -1,0 +1,39 @@
+from datetime import timedelta
+
+from django.core.checks import run_checks
+from django.utils import timezone
+
+from lo_storage.uploads.models import Upload
+
+
+def ids(**kwargs):
+    messages = [
+        message
+        for message in run_checks(**kwargs)
+        if message.id in {"lo_storage.E101", "lo_storage.W101", "lo_storage.W102"}
+    ]
+    assert all(message.hint for message in messages)
+    return [message.id for message in messages]
+
+
+def test_the_defaults_are_right(db):
+    assert ids(databases=["default"]) == []
+
+
+def test_a_key_that_nobody_reads(settings):
+    settings.LO_STORAGE_UPLOADS = {"QUOTA": 5}
+    assert ids() == ["lo_storage.E101"]
+
+
+def test_no_quota(settings):
+    settings.LO_STORAGE_UPLOADS = {"QUOTA_SIZE": None, "QUOTA_NUMBER": None}
+    assert ids() == ["lo_storage.W101", "lo_storage.W101"]
+
+
+def test_lo_expire_is_not_run(staged):
+    staged()
+    Upload.objects.update(expires_at=timezone.now() - timedelta(days=1, hours=23))
+    assert ids(databases=["default"]) == []
+    Upload.objects.update(expires_at=timezone.now() - timedelta(days=2, hours=1))
+    assert ids(databases=["default"]) == ["lo_storage.W102"]
+    assert ids() == []

@@ -1,0 +1,66 @@
+import hashlib
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadhandler import MemoryFileUploadHandler
+from django.http.multipartparser import MultiPartParserError
+from django.test import RequestFactory
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
+
+from lo_storage.uploads.files import StagedFile
+from lo_storage.uploads.handlers import UploadHandler
+from lo_storage.uploads.models import Upload
+
+MiB = 1024 * 1024
+
+
+def request_of(user, *files, cut=0):
+    body = encode_multipart(BOUNDARY, {"data": list(files)})
+    request = RequestFactory().generic("POST", "/", body[: len(body) - cut], MULTIPART_CONTENT)
+    request.user = user
+    request.upload_handlers = [UploadHandler(request), MemoryFileUploadHandler(request)]
+    return request
+
+
+def test_a_file_is_staged_by_pieces_of_a_mib_while_it_arrives(user, round_trips):
+    content = bytes(range(256)) * (3 * MiB // 256) + b"rest"
+    request = request_of(user, SimpleUploadedFile("scan.pdf", content))
+    with round_trips:
+        (file,) = request.FILES.getlist("data")
+    assert isinstance(file, StagedFile)
+    assert (file.name, file.size, file.content_type) == (
+        "scan.pdf",
+        len(content),
+        "application/pdf",
+    )
+    assert file.sha256 == hashlib.sha256(content).hexdigest()
+    assert sum("lo_put" in statement for statement in round_trips) == 4
+    assert b"".join(file.chunks()) == content
+    assert b"".join(file.chunks(1000)) == content
+    file.close()
+
+
+def test_it_is_read_as_any_file_is(user):
+    (file,) = request_of(user, SimpleUploadedFile("a.txt", b"one\ntwo\n")).FILES.getlist("data")
+    assert list(file) == [b"one\n", b"two\n"]
+    assert file.open().read(3) == b"one"
+    file.close()
+    assert file.open().read() == b"one\ntwo\n"
+    file.close()
+
+
+def test_files_of_nobody_are_left_to_the_next_handler(transactional_db, large_objects):
+    before = large_objects()
+    request = request_of(AnonymousUser(), SimpleUploadedFile("scan.pdf", b"content"))
+    (file,) = request.FILES.getlist("data")
+    assert (file.read(), large_objects()) == (b"content", before)
+
+
+def test_a_request_that_breaks_off_leaves_nothing(user, large_objects):
+    before = large_objects()
+    files = [SimpleUploadedFile("a.pdf", b"a"), SimpleUploadedFile("b.pdf", b"b" * 2 * MiB)]
+    request = request_of(user, *files, cut=MiB)
+    with pytest.raises(MultiPartParserError):
+        request.FILES  # noqa: B018
+    assert (Upload.objects.count(), large_objects()) == (0, before)
