@@ -294,7 +294,7 @@ def check_settings(code):
     namespace = dict(before)
     exec(code, namespace)
     known = {*dir(global_settings), "PG_LO_STORAGE_DB_FOR_READ", "PG_LO_STORAGE_DB_FOR_WRITE"}
-    known |= {"PG_LO_STORAGE_NAMED_BY"}
+    known |= {"PG_LO_STORAGE_NAMED_BY", "LO_STORAGE_UPLOADS"}
     known |= {"DEBUG_TOOLBAR_PANELS", "PANELS_DEFAULTS"}
     assert {name for name in namespace if name.isupper()} <= known
     for database in namespace["DATABASES"].values():

@@ -2,7 +2,6 @@ import re
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 from django.utils import timezone
 
 from lo_storage.uploads.models import Upload
@@ -70,14 +69,6 @@ def test_one_that_is_refused_costs_the_others_nothing(tus, documents):
     assert not documents.objects.exists()
 
 
-def test_what_came_by_tus_is_saved_by_a_form(tus, documents):
-    address = tus.begin(3, "a.pdf")
-    tus.send(address, 0, b"abc")
-    id = address.removeprefix("/uploads/").removesuffix("/")
-    assert tus.post("/plain/", TITLE | {"data-staged": id}).content == b"saved"
-    assert contents(documents) == [b"abc"]
-
-
 def test_a_form_that_names_one_twice_gets_it_once(tus, documents):
     (id,) = kept(tus.post("/many/", {"data": file()}))
     tus.post("/many/", TITLE | {"data-staged": [id, id]})
@@ -140,16 +131,3 @@ def test_a_quota_in_the_middle_of_a_batch_is_told_and_what_came_is_kept(tus, doc
     settings.LO_STORAGE_UPLOADS = {"QUOTA_NUMBER": 1}
     response = tus.post("/many/", TITLE | {"data": [file(b"1", "b.pdf")]})
     assert "You have 1 uploads that no form has saved." in response.content.decode()
-
-
-def test_a_stranger_stages_nothing(documents, large_objects):
-    before = large_objects()
-    response = Client().post("/one/", TITLE | {"data": file()})
-    assert response.status_code == 302
-    assert (Upload.objects.count(), large_objects()) == (0, before)
-
-
-def test_a_form_is_read_after_the_token_was_asked_for(user, documents):
-    client = Client(enforce_csrf_checks=True)
-    client.force_login(user)
-    assert client.post("/one/", TITLE | {"data": file()}).status_code == 403

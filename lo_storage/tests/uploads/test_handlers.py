@@ -41,15 +41,6 @@ def test_a_file_is_staged_by_pieces_of_a_mib_while_it_arrives(user, round_trips)
     file.close()
 
 
-def test_it_is_read_as_any_file_is(user):
-    (file,) = request_of(user, SimpleUploadedFile("a.txt", b"one\ntwo\n")).FILES.getlist("data")
-    assert list(file) == [b"one\n", b"two\n"]
-    assert file.open().read(3) == b"one"
-    file.close()
-    assert file.open().read() == b"one\ntwo\n"
-    file.close()
-
-
 def test_files_of_nobody_are_left_to_the_next_handler(transactional_db, large_objects):
     before = large_objects()
     request = request_of(AnonymousUser(), SimpleUploadedFile("scan.pdf", b"content"))

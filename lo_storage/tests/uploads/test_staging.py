@@ -8,7 +8,6 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from lo_storage.models import LargeObject
-from lo_storage.storage import db_file_storage
 from lo_storage.uploads import staging
 from lo_storage.uploads.files import StagedFile
 from lo_storage.uploads.models import Upload
@@ -83,21 +82,6 @@ def test_what_cannot_be_taken_is_told(what, documents, staged, user):
     ):
         documents.objects.create(data=StagedFile("default", upload))
     assert documents.objects.count() == before
-
-
-def test_a_deleted_user_has_no_uploads(staged, user, large_objects):
-    staged()
-    user.delete()
-    assert not Upload.objects.exists()
-    assert large_objects() == set(LargeObject.objects.values_list("loid", flat=True))
-
-
-def test_truncate_deletes_the_objects(staged, large_objects):
-    before = large_objects()
-    staged()
-    with connection.cursor() as cursor:
-        cursor.execute("truncate lo_storage_uploads_upload")
-    assert large_objects() == before
 
 
 def test_numbers_that_a_restore_left_in_the_catalogue_are_left_alone(user, cursor):
@@ -182,11 +166,3 @@ def test_ten_at_once_are_no_more_than_may_be(user, settings):
 
     with ThreadPoolExecutor(10) as pool:
         assert sum(pool.map(create, range(10))) == 3
-
-
-def test_another_database_copies_it(staged, another_alias, documents):
-    another_alias("elsewhere")
-    file = StagedFile("elsewhere", staged())
-    with db_file_storage.open(db_file_storage.save(file.name, file)) as copy:
-        assert copy.read() == b"content"
-    assert Upload.objects.count() == 1

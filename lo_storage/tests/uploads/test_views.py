@@ -94,11 +94,6 @@ def test_another_method_is_overridden_by_none(tus):
     assert Upload.objects.count() == 1
 
 
-def test_an_address_without_its_slash_is_the_same(tus):
-    address = tus.begin(3)
-    assert tus.send(address.removesuffix("/"), 0, b"abc").status_code == 204
-
-
 @pytest.mark.parametrize("method", ["HEAD", "PATCH", "DELETE"])
 def test_another_users_upload_is_none(method, tus, stranger, client_of):
     address = tus.begin(3)

@@ -1,0 +1,154 @@
+"""Uploads in pieces through a real web server, whose clients break off, stall, and lie."""
+
+import hashlib
+import os
+import random
+import signal
+import socket
+from http.client import HTTPResponse
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from lo_storage.uploads.models import Upload
+
+from .serving import gunicorn
+from .test_embedded_postgres import until
+
+MiB = 1024 * 1024
+TOKEN = "a" * 32
+PIECE = {"Content-Type": "application/offset+octet-stream"}
+
+
+class Browser:
+    """Whoever has a session sends what no library would, byte by byte if need be."""
+
+    def __init__(self, address, session):
+        parts = urlsplit(address)
+        self.place = (parts.hostname, parts.port)
+        self.headers = {
+            "Host": parts.netloc,
+            "Cookie": f"sessionid={session}; csrftoken={TOKEN}",
+            "X-CSRFToken": TOKEN,
+            "Tus-Resumable": "1.0.0",
+        }
+
+    def begun(self, method, address, body=b"", **headers):
+        """A connection that has sent a head, and as much of a body."""
+        headers = {key.replace("_", "-"): value for key, value in headers.items()}
+        connection = socket.create_connection(self.place, timeout=30)
+        lines = [f"{key}: {value}" for key, value in (self.headers | headers).items()]
+        head = "\r\n".join([f"{method} {address} HTTP/1.1", *lines, "", ""])
+        connection.sendall(head.encode() + body)
+        return connection
+
+    def ask(self, method, address, body=b"", **headers):
+        if body:
+            headers["Content_Length"] = len(body)
+        with self.begun(method, address, body, **headers) as connection:
+            return answer(connection)
+
+    def create(self, length):
+        created = self.ask("POST", "/uploads/", Upload_Length=length, Content_Length=0)
+        assert created.status == 201
+        return f"/uploads/{created.headers['Location']}"
+
+    def offset(self, address):
+        head = self.ask("HEAD", address)
+        assert head.status == 200
+        return int(head.headers["Upload-Offset"])
+
+
+def answer(connection):
+    response = HTTPResponse(connection)
+    response.begin()
+    response.read()
+    return response
+
+
+@pytest.fixture
+def server(tmp_path, transactional_db):
+    with gunicorn(tmp_path, application="tests.uploads_site") as server:
+        yield server
+
+
+@pytest.fixture
+def browser(server, settings):
+    client = Client()
+    client.force_login(get_user_model().objects.create_user("ada"))
+    _, address, _ = server
+    return Browser(address, client.cookies[settings.SESSION_COOKIE_NAME].value)
+
+
+def test_a_line_that_breaks_at_any_byte_costs_what_was_under_way(browser):
+    rng = random.Random(17)
+    content = rng.randbytes(3 * MiB + 1234)
+    address = browser.create(len(content))
+    offset, cuts = 0, 0
+    while offset < len(content):
+        rest = content[offset:]
+        cut = rng.randrange(len(rest) // 3 + 2) if cuts < 25 else len(rest)
+        headers = {"Upload_Offset": offset, "Content_Length": len(rest), **PIECE}
+        with browser.begun("PATCH", address, rest[:cut], **headers) as connection:
+            if cut == len(rest):
+                assert answer(connection).status == 204
+            else:
+                connection.shutdown(socket.SHUT_WR)
+        cuts += 1
+        reached = browser.offset(address)
+        assert offset <= reached <= offset + cut
+        offset = reached
+    assert cuts > 25
+    upload = Upload.objects.get()
+    assert upload.sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_a_killed_worker_costs_what_was_under_way(server, browser):
+    group, _, _ = server
+    address = browser.create(10)
+    headers = {"Upload_Offset": 0, "Content_Length": 10, **PIECE}
+    content = b"0123456789"
+    assert (
+        browser.ask("PATCH", address, content[:4], **headers | {"Content_Length": 4}).status == 204
+    )
+    with browser.begun(
+        "PATCH", address, b"45", **headers | {"Upload_Offset": 4, "Content_Length": 6}
+    ):
+        children = Path(f"/proc/{group}/task/{group}/children").read_text().split()
+        os.kill(int(children[0]), signal.SIGKILL)
+    offset = browser.offset(address)  # by the next worker
+    assert offset in {4, 6}
+    rest = content[offset:]
+    assert browser.ask("PATCH", address, rest, Upload_Offset=offset, **PIECE).status == 204
+    assert Upload.objects.get().sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_a_request_that_hangs_blocks_no_other_and_ends(browser):
+    address = browser.create(3 * MiB)
+    headers = {"Upload_Offset": 0, "Content_Length": 3 * MiB, **PIECE}
+    with browser.begun("PATCH", address, b"x" * MiB, **headers) as hanging:
+        until(lambda: Upload.objects.get().received == MiB)
+        assert browser.offset(address) == MiB
+        hanging.sendall(b"y" * MiB)
+        assert answer(hanging).status == 409
+    assert browser.offset(address) == MiB
+
+
+def test_a_promise_of_more_than_comes_counts_what_came(browser):
+    address = browser.create(50)
+    headers = {"Upload_Offset": 0, "Content_Length": 50, **PIECE}
+    with browser.begun("PATCH", address, b"x" * 20, **headers) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        until(lambda: Upload.objects.get().received == 20)
+    assert browser.offset(address) == 20
+
+
+def test_a_body_of_unknown_length_is_refused(browser):
+    address = browser.create(3)
+    chunked = {"Upload_Offset": 0, "Transfer_Encoding": "chunked", **PIECE}
+    with browser.begun("PATCH", address, b"3\r\nabc\r\n0\r\n\r\n", **chunked) as connection:
+        assert answer(connection).status == 411
+    assert browser.offset(address) == 0
