@@ -3,8 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core import checks
-from django.db import connections
+from django.db import connections, router
 from django.utils import timezone
 
 from ..database import db_for_write, is_supported
@@ -40,6 +41,22 @@ def check_setting(**kwargs: Any) -> list[checks.CheckMessage]:
                 )
             )
     return messages
+
+
+@checks.register(checks.Tags.models)
+def check_one_database(**kwargs: Any) -> list[checks.CheckMessage]:
+    """E102: an upload is in one database with its owner and with the files."""
+    users, files = router.db_for_write(get_user_model()), db_for_write()
+    if users == files:
+        return []
+    return [
+        checks.Error(
+            f"The users are in the database {users!r}, and files in {files!r}: an upload, which has"
+            " an owner, cannot be staged there.",
+            hint="Take 'lo_storage.uploads' out of INSTALLED_APPS, or have both in one database.",
+            id="lo_storage.E102",
+        )
+    ]
 
 
 @checks.register(checks.Tags.database)
