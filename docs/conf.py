@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import django
-from django.core.management import load_command_class
+from django.core.management import get_commands, load_command_class
 from django.core.management.base import DjangoHelpFormatter
 from sphinx.util import inspect
 from sphinx.util.docutils import SphinxDirective
@@ -67,7 +67,7 @@ class Command(SphinxDirective):
 
     def run(self):
         name = self.arguments[0]
-        command = load_command_class("lo_storage", name)
+        command = load_command_class(get_commands()[name], name)
         parser = command.create_parser("manage.py", name)
         own = [
             action

@@ -514,6 +514,6 @@ def test_a_backup_as_the_page_says(folder, models, transactional_db):
     assert "(0 rows)" in looked
     assert sorted(re.findall(r"\d+\.(\w+) +\| +\d", damaged)) == ["gone", "longer", "shorter"]
     assert lists.splitlines() == [
-        *["papers: 1 5", "tables: 1 0", "without: 0 0", "schema: 0 5"],
-        *["T: 1 5", "only: 0 5", "B: 0 5"],
+        *["papers: 1 7", "tables: 1 0", "without: 0 0", "schema: 0 7"],
+        *["T: 1 7", "only: 0 7", "B: 0 7"],
     ]

@@ -61,11 +61,13 @@ APPEND = """
  returning lo_put(loid, %(offset)s, %(data)b)
 """
 
-# The trigger of the deleted row looks when both are done, and lets the object be.
+# What does not end where the row says is a stranger's object. The trigger of the deleted row looks
+# when both are done, and lets the object be.
 ADOPT = """
     with taken as (
         delete from lo_storage_uploads_upload
          where id = %(id)s and received = length and sha256 is not null
+           and length(lo_get(loid, greatest(received - 1, 0), 2)) = least(received, 1)
      returning loid, received, sha256
     )
     insert into lo_storage_largeobject

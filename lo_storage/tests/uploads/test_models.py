@@ -1,3 +1,4 @@
+import pytest
 from django.db import connection
 
 from lo_storage.models import LargeObject
@@ -17,3 +18,16 @@ def test_truncate_deletes_the_objects(staged, large_objects):
     with connection.cursor() as cursor:
         cursor.execute("truncate lo_storage_uploads_upload")
     assert large_objects() == before
+
+
+@pytest.mark.parametrize("statement", ["delete from", "truncate"])
+def test_a_strangers_object_under_the_number_is_left_alone(staged, large_objects, statement):
+    """As after a restore without large objects, whose numbers PostgreSQL gives to others."""
+    upload = staged(b"content")
+    with connection.cursor() as cursor:
+        cursor.execute("select lo_unlink(%s), lo_from_bytea(%s, 'stranger')", [upload.loid] * 2)
+        cursor.execute(f"{statement} lo_storage_uploads_upload")
+    assert upload.loid in large_objects()
+    assert not Upload.objects.exists()
+    with connection.cursor() as cursor:
+        cursor.execute("select lo_unlink(%s)", [upload.loid])

@@ -65,7 +65,7 @@ def test_a_deleted_row_deletes_the_object(documents, staged, large_objects):
     assert large_objects() == before
 
 
-@pytest.mark.parametrize("what", ["saved", "expired", "incomplete"])
+@pytest.mark.parametrize("what", ["saved", "expired", "incomplete", "lost", "a stranger's"])
 def test_what_cannot_be_taken_is_told(what, documents, staged, user):
     if what == "incomplete":
         upload = staging.create("default", user, 5, "a.pdf")
@@ -73,11 +73,16 @@ def test_what_cannot_be_taken_is_told(what, documents, staged, user):
         upload = staged()
         if what == "saved":
             documents.objects.create(data=StagedFile("default", upload))
-        else:
+        elif what == "expired":
             Upload.objects.all().delete()
+        else:
+            with connection.cursor() as cursor:
+                cursor.execute("select lo_unlink(%s)", [upload.loid])
+                if what == "a stranger's":
+                    cursor.execute("select lo_from_bytea(%s, 'stranger')", [upload.loid])
     before = documents.objects.count()
     with (
-        pytest.raises(FileNotFoundError, match=f"the upload {upload.pk} is gone"),
+        pytest.raises(FileNotFoundError, match=f"{upload.pk} is gone|{upload.loid} does not exist"),
         transaction.atomic(),
     ):
         documents.objects.create(data=StagedFile("default", upload))

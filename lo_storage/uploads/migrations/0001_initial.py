@@ -8,7 +8,8 @@ import lo_storage.models
 
 # This SQL has run somewhere, so it is never edited: what changes gets a new migration, and a new name.
 
-# An object that the catalogue has by now is a file: its row deletes it.
+# An object that the catalogue has by now is a file: its row deletes it. One that does not end where
+# the row says is a stranger's, to whom PostgreSQL gave the number after a restore without objects.
 UNLINK = """
 create function lo_storage_unstage_v1() returns trigger language plpgsql as $$
 declare
@@ -17,8 +18,9 @@ declare
                                  'pg_catalog.pg_largeobject_metadata');
 begin
     execute format('select lo_unlink(oid) from %s where oid = $1'
+                   ' and length(lo_get(oid, greatest($2 - 1, 0), 2)) = least($2, 1)'
                    ' and not exists (select from %s where loid = $1)', numbers, catalogue)
-      using old.loid;
+      using old.loid, old.received;
     return null;
 end
 $$;
@@ -31,12 +33,11 @@ declare
     catalogue regclass := format('%I.lo_storage_largeobject', tg_table_schema);
     numbers regclass := coalesce(to_regclass('lolor.pg_largeobject_metadata'),
                                  'pg_catalog.pg_largeobject_metadata');
-    loids oid[];
 begin
-    execute format('select array_agg(loid) from %s', tg_relid::regclass) into loids;
-    execute format('select count(lo_unlink(oid)) from %s where oid = any ($1)'
-                   ' and not exists (select from %s where loid = oid)', numbers, catalogue)
-      using loids;
+    execute format('select count(lo_unlink(oid)) from %s join %s on loid = oid'
+                   ' where length(lo_get(oid, greatest(received - 1, 0), 2)) = least(received, 1)'
+                   ' and not exists (select from %s catalogue where catalogue.loid = oid)',
+                   numbers, tg_relid::regclass, catalogue);
     return null;
 end
 $$;
