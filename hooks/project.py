@@ -31,7 +31,8 @@ LEFT_OUT = {
 KEPT = {
     "docs": {
         *("backups.md", "checking.md", "checks.md", "deploy.md", "how-it-works.md", "moving.md"),
-        *("replicas.md", "running.md", "serving.md", "storing.md", "testing.md", "uploads.md"),
+        *("replicas.md", "running.md", "serving.md", "storing.md", "testing.md"),
+        "uploads.md",
     },
     "tests": {
         *("__init__.py", "doors.py", "serving.py", "streaming_site.py", "test_attempts.py"),
