@@ -1,0 +1,314 @@
+"""Read files out of a backup: a dump of any format, or a server on a restored data directory.
+
+No line of a dump is run as SQL, and the session of such a server can write nothing.
+"""
+
+import gzip
+import hashlib
+import re
+import subprocess
+import tempfile
+import zlib
+from binascii import unhexlify
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import IO, NamedTuple, Protocol
+
+import psycopg
+
+from .. import large_objects
+from ..catalogue import TABLE, Entry
+
+# What one read takes of a line of a dump. pg_dump writes 16 KiB of an object on one, as text.
+LINE = 1024 * 1024
+
+# What one statement reads, and how much of a file is in memory: more of it goes to the disk.
+BYTES = 8 * 1024 * 1024
+
+ENTRY = f"""
+    select loid, name, original_name, size, sha256, version, created_at, modified_at
+      from {TABLE}
+     where loid = %s::oid
+"""
+
+# Lines of `pg_restore --list`. The contents of all objects are one entry ("BLOBS"), and from 17 on
+# one for up to a thousand ("16418..17417").
+OF_CATALOGUE = re.compile(rf"\d+; \d+ \d+ TABLE DATA .+ {TABLE} ")
+OF_OBJECTS = re.compile(r"\d+; \d+ \d+ BLOBS - (?:BLOBS|(?P<first>\d+)(?:\.\.(?P<last>\d+))?) ")
+
+# Lines of a dump.
+COPY = re.compile(rb"COPY (?P<table>.+) \((?P<columns>.+)\) FROM stdin;\n")
+BODY = re.compile(rb" +AS (?P<tag>\$\w*\$)")
+OPEN = re.compile(rb"SELECT pg_catalog\.lo_open\('(?P<loid>\d+)', \d+\);\n")
+WRITE = re.compile(rb"SELECT pg_catalog\.lowrite\(0, '\\{1,2}x(?P<data>[0-9a-f]*)'\);\n")
+CLOSE = b"SELECT pg_catalog.lo_close(0);\n"
+END_OF_COPY = b"\\.\n"
+
+ESCAPED = re.compile(r"\\(.)")
+MEANS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
+
+class BackupError(Exception):
+    """A backup cannot be read; the message says why, and what to do."""
+
+
+class Saved(NamedTuple):
+    """A large object as a backup has it."""
+
+    loid: int
+    entry: Entry | None  # the row of the backup's catalogue
+    content: IO[bytes]
+    size: int
+    sha256: str
+
+
+class Backup(Protocol):
+    """Where files are read from."""
+
+    def read(self, loids: Collection[int]) -> Iterator[Saved]:
+        """Yield those of some large objects that are there; the content lasts until the next.
+
+        Raises `BackupError`.
+        """
+
+
+class Dump:
+    """What pg_dump has written, in any of its formats.
+
+    Arguments:
+
+    - `path`: of the file or folder. One in plain SQL may be compressed by gzip.
+    - `pg_restore`: the program that reads the other formats, as new as the pg_dump was.
+    """
+
+    def __init__(self, path: Path, pg_restore: str = "pg_restore") -> None:
+        self._path, self._pg_restore = path, pg_restore
+
+    def read(self, loids: Collection[int]) -> Iterator[Saved]:
+        missing = set(loids)
+        try:
+            with self._printed(missing) as readline:
+                for saved in objects_of(lines_of(readline), missing):
+                    yield saved
+                    missing.remove(saved.loid)
+                    if not missing:
+                        return
+        except (EOFError, zlib.error) as error:
+            raise BackupError(f"{self._path} is not all there: {error}") from error
+        except OSError as error:
+            raise BackupError(f"{self._path}: {error.strerror or error}") from error
+
+    @contextmanager
+    def _printed(self, loids: Collection[int]) -> Iterator[Callable[[], bytes]]:
+        """Yield what reads a line of the dump as SQL."""
+        beginning = b""
+        if not self._path.is_dir():
+            with self._path.open("rb") as file:
+                beginning = file.read(len(b"--\n"))
+        if beginning[:2] == b"\x1f\x8b":
+            with gzip.open(self._path) as unpacked:
+                yield partial(unpacked.readline, LINE)
+        elif beginning == b"--\n":
+            with self._path.open("rb") as file:
+                yield partial(file.readline, LINE)
+        else:
+            with self._run("--list") as readline:
+                listed = [line.decode(errors="replace") for line in iter(readline, b"")]
+            if not any(map(OF_OBJECTS.match, listed)):
+                raise BackupError(
+                    f"{self._path} has no large objects: it was made with -B or --schema-only, or"
+                    " with -t or -n and without -b"
+                )
+            with tempfile.NamedTemporaryFile("w") as chosen:
+                chosen.writelines(line for line in listed if _is_asked_for(line, loids))
+                chosen.flush()
+                with self._run("--data-only", "--file=-", f"--use-list={chosen.name}") as readline:
+                    yield readline
+
+    @contextmanager
+    def _run(self, *options: str) -> Iterator[Callable[[], bytes]]:
+        """Run pg_restore; yield what reads a line, and raises where the program fails."""
+        command = [self._pg_restore, *options, str(self._path)]
+        with tempfile.TemporaryFile() as errors:
+            try:
+                process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
+            except OSError as error:
+                raise BackupError(
+                    f"{self._pg_restore} cannot be run: {error.strerror}. It reads every dump but"
+                    " one in plain SQL: install PostgreSQL's client programs, or say where it is"
+                    " by --pg-restore"
+                ) from error
+
+            def readline() -> bytes:
+                assert process.stdout is not None
+                line = process.stdout.readline(LINE)
+                if not line and process.wait():
+                    errors.seek(0)
+                    said = errors.read().decode(errors="replace").strip().partition("\n")[0]
+                    raise BackupError(
+                        f"{said}. The program must be as new as the pg_dump that made"
+                        f" {self._path}: give one by --pg-restore"
+                    )
+                return line
+
+            with process:
+                try:
+                    yield readline
+                finally:
+                    process.kill()  # Nobody wants the rest.
+
+
+class Server:
+    """A server that was started on a restored data directory.
+
+    Arguments:
+
+    - `conninfo`: what libpq takes ("host=/tmp port=5433 dbname=papers user=postgres").
+    """
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+
+    def read(self, loids: Collection[int]) -> Iterator[Saved]:
+        try:
+            with psycopg.connect(self._conninfo) as connection:
+                connection.read_only = True
+                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+                with connection.cursor(binary=True) as cursor:
+                    for loid in sorted(loids):
+                        cursor.execute(ENTRY, [loid])
+                        row = cursor.fetchone()
+                        entry = Entry(*row) if row else None
+                        with (
+                            suppress(FileNotFoundError),
+                            _saved(loid, entry, _pieces(cursor, loid)) as saved,
+                        ):
+                            yield saved
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise BackupError(
+                f"{_first_line(error)}: connect as the role that owns the files, or as a superuser"
+            ) from error
+        except psycopg.errors.UndefinedTable as error:
+            raise BackupError(f"{_first_line(error)}: is it the right database?") from error
+        except psycopg.Error as error:
+            raise BackupError(_first_line(error)) from error
+
+
+def lines_of(readline: Callable[[], bytes]) -> Iterator[bytes]:
+    """Yield each line; of one that is longer than what is read at a time, the beginning."""
+    is_new = True
+    while part := readline():
+        if is_new:
+            yield part
+        is_new = part.endswith(b"\n")
+
+
+def objects_of(lines: Iterator[bytes], loids: Collection[int]) -> Iterator[Saved]:
+    """Yield some large objects of a dump as SQL, in which the rows of tables come before them."""
+    entries: dict[int, Entry] = {}
+    databases = 0
+    for line in lines:
+        if line.startswith(b"SELECT pg_catalog.lowrite("):
+            continue  # of an object that nobody asked for
+        if match := OPEN.fullmatch(line):
+            loid = int(match["loid"])
+            if loid in loids:
+                with _saved(loid, entries.get(loid), _written(lines)) as saved:
+                    yield saved
+        elif match := COPY.fullmatch(line):
+            rows = _until(END_OF_COPY, lines)
+            if match["table"].rpartition(b".")[2] == TABLE.encode():
+                columns = match["columns"].decode().split(", ")
+                found = (_entry(columns, row) for row in rows)
+                entries |= {entry.loid: entry for entry in found if entry.loid in loids}
+            for _ in rows:
+                pass
+        elif match := BODY.match(line):
+            # Of a function: it may have any lines, also such as are looked for.
+            if match["tag"] not in line[match.end() :]:
+                next((line for line in lines if match["tag"] in line), None)
+        elif line.startswith(b"INSERT INTO "):
+            # A text in it may have any lines, too.
+            raise BackupError(
+                "the dump was made with --inserts, whose rows are not read here: restore it into a"
+                " database of its own, and read from that by --from"
+            )
+        elif line.startswith(b"\\connect "):
+            databases += 1
+            if databases > 1:
+                raise BackupError(
+                    "the dump has several databases, of which each may have the same numbers:"
+                    " restore it, and read from the right one by --from"
+                )
+
+
+def _is_asked_for(line: str, loids: Collection[int]) -> bool:
+    """Whether a line of the contents is the catalogue's, or has one of these objects."""
+    match = OF_OBJECTS.match(line)
+    if match is None or match["first"] is None:
+        return bool(match or OF_CATALOGUE.match(line))
+    first, last = int(match["first"]), int(match["last"] or match["first"])
+    return any(first <= loid <= last for loid in loids)
+
+
+def _until(end: bytes, lines: Iterator[bytes]) -> Iterator[bytes]:
+    for line in lines:
+        if line == end:
+            return
+        yield line
+    raise EOFError("it ends too early")
+
+
+def _entry(columns: list[str], row: bytes) -> Entry:
+    """Return a row of the catalogue that COPY wrote as text."""
+    fields = row.decode(errors="replace").removesuffix("\n").split("\t")
+    values = {
+        column: None if field == "\\N" else ESCAPED.sub(_meant, field)
+        for column, field in zip(columns, fields, strict=True)
+    }
+    return Entry(
+        loid=int(values["loid"] or 0),
+        name=values["name"] or "",
+        original_name=values["original_name"] or "",
+        size=int(values["size"] or 0),
+        sha256=values["sha256"],
+        version=int(values["version"] or 0),
+        created_at=datetime.fromisoformat(values["created_at"] or ""),
+        modified_at=datetime.fromisoformat(values["modified_at"] or ""),
+    )
+
+
+def _meant(match: re.Match[str]) -> str:
+    return MEANS.get(match[1], match[1])
+
+
+def _written(lines: Iterator[bytes]) -> Iterator[bytes]:
+    for line in _until(CLOSE, lines):
+        match = WRITE.fullmatch(line)
+        if match is None:
+            raise BackupError(f"the dump has a line that no pg_dump writes: {line[:60]!r}")
+        yield unhexlify(match["data"])
+
+
+def _pieces(cursor: large_objects.Cursor, loid: int) -> Iterator[bytes]:
+    offset = 0
+    while piece := large_objects.read(cursor, loid, offset, BYTES):
+        yield piece
+        offset += len(piece)
+
+
+@contextmanager
+def _saved(loid: int, entry: Entry | None, pieces: Iterable[bytes]) -> Iterator[Saved]:
+    digest = hashlib.sha256()
+    with tempfile.SpooledTemporaryFile(max_size=BYTES) as content:
+        for piece in pieces:
+            content.write(piece)
+            digest.update(piece)
+        yield Saved(loid, entry, content, content.tell(), digest.hexdigest())
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
