@@ -31,7 +31,7 @@ LEFT_OUT = {
 KEPT = {
     "docs": {
         *("backups.md", "checking.md", "checks.md", "deploy.md", "how-it-works.md", "moving.md"),
-        *("replicas.md", "running.md", "serving.md", "storing.md", "testing.md"),
+        *("replicas.md", "restoring.md", "running.md", "serving.md", "storing.md", "testing.md"),
         "uploads.md",
     },
     "tests": {
@@ -129,7 +129,7 @@ PAGES_OF_A_PROJECT = [
     ("docs/moving.md", r"\bmysite/urls\.py", "config/urls.py"),
     *(
         (f"docs/{page}.md", r"\bpython manage\.py", ".venv/bin/python manage.py")
-        for page in ["checking", "moving"]
+        for page in ["checking", "moving", "restoring"]
     ),
     ("docs/how-it-works.md", r"^Each line is a test in .*?\n\n", ""),
     ("docs/running.md", r", which the tests run as well", ""),
@@ -164,7 +164,8 @@ DOCUMENTATION = """\
 How to [store, replace and delete](docs/storing.md) files, [serve](docs/serving.md) them,
 [test](docs/testing.md) what does, and [move](docs/moving.md) files in and out;
 [how it works](docs/how-it-works.md); [before production](docs/running.md),
-[backups](docs/backups.md), [proof that nothing is missing](docs/checking.md), and
+[backups](docs/backups.md), [one file out of one](docs/restoring.md),
+[proof that nothing is missing](docs/checking.md), and
 [replicas, pgbouncer and roles](docs/replicas.md); [what `check` says](docs/checks.md).
 """
 # Nor does the admin.

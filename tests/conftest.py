@@ -5,6 +5,7 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from django.db import connections, transaction
 
 from config import embedded_postgres
 from lo_storage.tests.models import Document
+from lo_storage.upkeep import columns
 
 # What programs print is read here, and compared.
 for asks_for_colours in ("FORCE_COLOR", "CLICOLOR_FORCE", "PY_COLORS"):
@@ -138,3 +140,24 @@ def stored(server):
         return document.data.name
 
     return store
+
+
+class Router:
+    def db_for_write(self, model, **hints):
+        return ALIAS
+
+
+@pytest.fixture
+def site(server, monkeypatch, settings):
+    """A site with three files, and the server that it runs on."""
+    monkeypatch.setattr(columns, "apps", SimpleNamespace(get_models=lambda: [Document]))
+    settings.DATABASE_ROUTERS = [Router()]
+    for title, content in [("march", b"m" * 10_000), ("april", b"april"), ("empty", b"")]:
+        Document.objects.using(ALIAS).create(title=title, data=ContentFile(content, f"{title}.txt"))
+    yield server
+    with server.connect("postgres") as session:
+        for table in ("lo_storage_tests_document", "lo_storage_largeobject"):
+            session.execute(f"alter table {table} enable trigger all")
+        session.execute("delete from lo_storage_tests_document")
+        session.execute("select lo_unlink(oid) from pg_largeobject_metadata")
+        session.execute("delete from lo_storage_largeobject")

@@ -5,7 +5,6 @@ import re
 import shlex
 import subprocess
 from io import StringIO
-from types import SimpleNamespace
 
 import pytest
 from django.core.files.base import ContentFile
@@ -15,7 +14,6 @@ from lo_storage.management.commands import lo_check
 from lo_storage.management.commands.lo_mend import MENDS
 from lo_storage.models import LargeObject
 from lo_storage.tests.models import Document
-from lo_storage.upkeep import columns
 from lo_storage.upkeep.finding import Finding
 
 from .conftest import ALIAS
@@ -23,28 +21,6 @@ from .pages import ROOT, blocks
 
 documents = Document.objects.using(ALIAS)
 TABLES = ["--table=lo_storage_tests_document", "--table=lo_storage_largeobject"]
-
-
-class Router:
-    def db_for_write(self, model, **hints):
-        return ALIAS
-
-
-@pytest.fixture
-def site(server, monkeypatch, settings):
-    """A site with three files, and the server that it runs on."""
-    monkeypatch.setattr(columns, "apps", SimpleNamespace(get_models=lambda: [Document]))
-    settings.DATABASE_ROUTERS = [Router()]
-    for title, content in [("march", b"m" * 10_000), ("april", b"april"), ("empty", b"")]:
-        documents.create(title=title, data=ContentFile(content, f"{title}.txt"))
-    assert check(verify=True) == (0, [])
-    yield server
-    with server.connect("postgres") as session:
-        for table in ("lo_storage_tests_document", "lo_storage_largeobject"):
-            session.execute(f"alter table {table} enable trigger all")
-        session.execute("delete from lo_storage_tests_document")
-        session.execute("select lo_unlink(oid) from pg_largeobject_metadata")
-        session.execute("delete from lo_storage_largeobject")
 
 
 @pytest.fixture

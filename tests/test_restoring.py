@@ -1,52 +1,58 @@
 """Single files out of dumps and out of a physical backup, by PostgreSQL's own programs."""
 
-import shutil
+import os
+import re
+import shlex
 import subprocess
+import tempfile
 from io import StringIO
+from pathlib import Path
 
 import pytest
-from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
-from django.db import connections, transaction
 
 from lo_storage.models import LargeObject
 from lo_storage.tests.models import Document
 
-from .conftest import ALIAS
-from .test_checking import check, loid, site  # noqa: F401
+from .conftest import ALIAS, OPTIONS
+from .pages import ROOT, blocks
+from .test_checking import check, loid
 
 documents = Document.objects.using(ALIAS)
 
 FORMATS = ["custom", "directory", "tar", "plain"]
+MARCH = b"m" * 10_000
 
 
 @pytest.fixture
-def programs(server):
-    """A function that runs one of the server's programs as its superuser."""
+def dump(site, tmp_path):
+    """A function that dumps the site's database, and returns where to."""
 
-    def run(program, *arguments):
-        command = [server.server.programs / program, f"--host={server.socket}"]
-        subprocess.run([*command, "--username=postgres", *arguments], check=True)
-
-    return run
-
-
-def restore(server, *arguments, status=0):
-    """Return what the command prints."""
-    out = StringIO()
-    try:
-        call_command(
-            "lo_restore",
-            *map(str, arguments),
-            f"--pg-restore={server.server.programs}/pg_restore",
-            stdout=out,
-            stderr=out,
+    def dump(*options):
+        path = tmp_path / f"dump{len(list(tmp_path.iterdir()))}"
+        command = [site.server.programs / "pg_dump", f"--host={site.socket}"]
+        subprocess.run(
+            [*command, "--username=postgres", f"--file={path}", *options, "app"], check=True
         )
-    except CommandError as error:
-        assert error.returncode == status, error
-        return f"{out.getvalue()}{error}\n"
-    assert status == 0
-    return out.getvalue()
+        return path
+
+    return dump
+
+
+@pytest.fixture
+def restore(site):
+    """A function that runs the command, and returns (exit status, what it prints)."""
+
+    def restore(*arguments, programs=site.server.programs):
+        out = StringIO()
+        arguments = [*map(str, arguments), f"--pg-restore={programs}/pg_restore"]
+        try:
+            call_command("lo_restore", *arguments, stdout=out, stderr=out)
+        except CommandError as error:
+            return error.returncode, f"{out.getvalue()}{error}\n"
+        return 0, out.getvalue()
+
+    return restore
 
 
 def sql(server, *statements):
@@ -55,33 +61,173 @@ def sql(server, *statements):
             session.execute(statement)
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_what_is_lost_comes_back_out_of_a_dump(site, programs, tmp_path, format):  # noqa: F811
-    programs("pg_dump", f"--format={format}", f"--file={tmp_path}/dump", "app")
-    before = list(LargeObject.objects.using(ALIAS).values())
-    names = {title: documents.get(title=title).data.name for title in ("march", "april", "empty")}
+def name(title):
+    return documents.get(title=title).data.name
+
+
+def entries():
+    return list(LargeObject.objects.using(ALIAS).order_by("loid").values())
+
+
+def lose(site):
+    """An object, a page of another, and an object with its row of the catalogue."""
+    empty = name("empty")
     sql(
         site,
         f"select lo_unlink({loid('april')})",
         f"delete from pg_largeobject where loid = {loid('march')} and pageno = 2",
-        f"alter table lo_storage_largeobject disable trigger all",
-        "alter table lo_storage_tests_document disable trigger all",
-        f"delete from lo_storage_largeobject where loid = {loid('empty')}",
-        f"select lo_unlink({names['empty'].partition('.')[0]})",
-        f"alter table lo_storage_largeobject enable trigger all",
-        "alter table lo_storage_tests_document enable trigger all",
+        "alter table lo_storage_largeobject disable trigger all",
+        f"delete from lo_storage_largeobject where name = '{empty}'",
+        "alter table lo_storage_largeobject enable trigger all",
+        f"select lo_unlink({empty.partition('.')[0]})",
     )
-    found = [("file-without-object", "april"), ("row-without-file", "empty"), ("wrong-content", "march")]
-    assert check(verify=True) == (1, found)
-    command = ["--missing", "--verify", f"--dump={tmp_path}/dump"]
-    printed = "".join(
-        f"{names[title]}: comes back, {size} bytes\n"
+    assert check(verify=True) == (1, LOST)
+
+
+LOST = [
+    ("file-without-object", "april"),
+    ("row-without-file", "empty"),
+    ("wrong-content", "march"),
+]
+
+
+def assert_it_comes_back(site, restore, *backup):
+    before = entries()
+    lose(site)
+    command = ["--missing", "--verify", *backup]
+    lines = [
+        f"{name(title)}: comes back, {size} bytes"
         for title, size in [("march", "10,000"), ("april", "5"), ("empty", "0")]
-    )
-    assert restore(site, *command) == f"{printed}Would be restored: 3. Refused: 0. --apply does it.\n"
-    assert check(verify=True) == (1, found)
-    assert restore(site, *command, "--apply") == f"{printed}Restored: 3. Refused: 0.\n"
+    ]
+    status, printed = restore(*command)
+    last = "Would be restored: 3. Refused: 0. --apply does it."
+    assert (status, sorted(printed.splitlines())) == (0, sorted([*lines, last]))
+    assert check(verify=True) == (1, LOST)
+    status, printed = restore(*command, "--apply")
+    last = "Restored: 3. Refused: 0."
+    assert (status, sorted(printed.splitlines())) == (0, sorted([*lines, last]))
     assert check(verify=True) == (0, [])
-    assert list(LargeObject.objects.using(ALIAS).values()) == before
-    assert site.stored() == {"march": b"m" * 10_000, "april": b"april", "empty": b""}
-    assert "nothing is to be done" in restore(site, names["march"], command[-1], "--apply")
+    assert entries() == before
+    assert site.stored() == {"march": MARCH, "april": b"april", "empty": b""}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_is_lost_comes_back_out_of_a_dump(site, dump, restore, format):
+    assert_it_comes_back(site, restore, f"--dump={dump(f'--format={format}')}")
+
+
+@pytest.mark.parametrize(
+    "options", [["--data-only"], ["--clean", "--create"], ["-b", "-t", "lo_*"]]
+)
+def test_what_else_a_dump_has_or_lacks_does_not_matter(site, dump, restore, options):
+    path = dump("--format=plain", *options)
+    (status, printed) = restore(name("march"), f"--dump={path}")
+    assert (status, "nothing is to be done" in printed) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--format=custom", "-B"], "has no large objects: it was made with -B"),
+        (["--format=custom", "--inserts"], "made with --inserts"),
+        (["--format=plain", "--inserts"], "made with --inserts"),
+    ],
+)
+def test_a_dump_that_does_not_do_is_refused(dump, restore, options, says):
+    path = dump(*options)
+    status, printed = restore(name("march"), f"--dump={path}")
+    assert (status, says in printed) == (2, True), printed
+
+
+def test_a_dump_of_a_newer_version_is_refused(dump, restore):
+    path = dump("--format=custom")
+    with path.open("r+b") as file:
+        file.seek(len("PGDMP") + 1)  # where the minor version of the format is
+        file.write(b"\x63")
+    status, printed = restore(name("march"), f"--dump={path}")
+    assert status == 2
+    assert "unsupported version (1.99) in file header. The program must be as new" in printed
+
+
+def test_something_else_is_no_dump(restore, tmp_path):
+    (tmp_path / "letter").write_text("Dear Alice")
+    status, printed = restore(name("march"), f"--dump={tmp_path}/letter")
+    assert (status, "does not appear to be a valid archive" in printed) == (2, True)
+
+
+def test_of_many_files_only_their_group_is_read(site, dump, restore, tmp_path):
+    """pg_dump of 17 and newer makes groups of a thousand."""
+    with site.connect() as session:
+        session.execute("select lo_from_bytea(0, 'x') from generate_series(1, 1000)")
+    path = dump("--format=directory")
+    groups = sorted(path.glob("blobs_*.toc"))
+    assert len(groups) == 2
+    groups[1].write_text("nothing that pg_restore could read\n")
+    assert restore(name("march"), f"--dump={path}", f"--output={tmp_path}/out")[0] == 0
+    assert (tmp_path / "out" / name("march")).read_bytes() == MARCH
+
+
+@pytest.fixture
+def physical(site):
+    """A function that takes a physical backup, starts a server on it, and returns its address."""
+    run, started = site.server.run, []
+    with tempfile.TemporaryDirectory(prefix="physical-", dir="/tmp") as directory:
+        site.own(directory)
+        data = Path(directory) / "data"
+
+        def start():
+            source = [f"--host={site.socket}", "--port=5432", "--username=postgres"]
+            run("pg_basebackup", f"--pgdata={data}", *source, "--checkpoint=fast", "--no-sync")
+            started.append(data)
+            options = f"-k {directory} -p 5433 {OPTIONS} -c archive_mode=off"
+            log = f"--log={directory}/log"
+            run("pg_ctl", "start", f"--pgdata={data}", f"--options={options}", log)
+            return f"host={directory} port=5433 dbname=app"
+
+        yield start
+        for data in started:
+            run("pg_ctl", "stop", f"--pgdata={data}", "--mode=immediate")
+
+
+def test_what_is_lost_comes_back_out_of_a_physical_backup(site, physical, restore, tmp_path):
+    server = physical()
+    assert_it_comes_back(site, restore, f"--from={server} user=postgres")
+    deleted = name("april")
+    documents.get(title="april").delete()
+    status, printed = restore(deleted, f"--from={server} user=app", "--apply")
+    assert (status, "no row names it" in printed) == (1, True)
+    status, printed = restore(deleted, f"--from={server} user=app", f"--output={tmp_path}/out")
+    assert (status, (tmp_path / "out" / deleted).read_bytes()) == (0, b"april")
+
+
+PAGE = ROOT / "docs/restoring.md"
+
+
+def test_the_commands_of_the_page(site, dump, restore, tmp_path, monkeypatch):
+    """In its order, on a file of the site's in place of 16418.pdf."""
+    monkeypatch.chdir(tmp_path)
+    dump("--format=custom").rename(tmp_path / "papers.dump")
+    monkeypatch.setenv("PATH", f"{site.server.programs}:{os.environ['PATH']}")
+    ours = name("march")
+    shown = [block.content for block in blocks(PAGE) if block.kind == "text"]
+    printed = []
+    lines = [
+        line.removeprefix("$ ").replace("16418.pdf", ours).replace("march.pdf", "march.txt")
+        for block in blocks(PAGE)
+        if block.kind == "console"
+        for line in block.content.splitlines()
+    ]
+    lose(site)
+    for line in lines:
+        if line.startswith("python manage.py lo_restore") and "--from" not in line:
+            out = StringIO()
+            call_command(*shlex.split(line)[2:], stdout=out, stderr=out)
+            printed.append(out.getvalue().replace(ours, "16418.pdf"))
+        elif line.startswith("pg_restore"):
+            found = subprocess.run(line, shell=True, check=True, capture_output=True, text=True)
+            assert re.match(rf"\d+\t{ours}\tmarch\.txt\t10000\t", found.stdout)
+    assert printed[1] == shown[0]
+    assert check(verify=True) == (0, [])
+    assert (tmp_path / "restored" / ours).read_bytes() == MARCH
+    options = {word for line in lines for word in re.findall(r"--[a-z-]+", line)}
+    assert {"--apply", "--dump", "--from", "--missing", "--output", "--verify"} <= options

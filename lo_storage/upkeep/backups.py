@@ -222,8 +222,13 @@ def objects_of(lines: Iterator[bytes], loids: Collection[int]) -> Iterator[Saved
             rows = _until(END_OF_COPY, lines)
             if match["table"].rpartition(b".")[2] == TABLE.encode():
                 columns = match["columns"].decode().split(", ")
-                found = (_entry(columns, row) for row in rows)
-                entries |= {entry.loid: entry for entry in found if entry.loid in loids}
+                try:
+                    found = (_entry(columns, row) for row in rows)
+                    entries |= {entry.loid: entry for entry in found if entry.loid in loids}
+                except ValueError as error:
+                    raise BackupError(
+                        "a row of the catalogue is not what pg_dump writes, or not all of it"
+                    ) from error
             for _ in rows:
                 pass
         elif match := BODY.match(line):
@@ -289,7 +294,7 @@ def _written(lines: Iterator[bytes]) -> Iterator[bytes]:
     for line in _until(CLOSE, lines):
         match = WRITE.fullmatch(line)
         if match is None:
-            raise BackupError(f"the dump has a line that no pg_dump writes: {line[:60]!r}")
+            raise BackupError(f"a line is not what pg_dump writes, or not all of it: {line[:60]!r}")
         yield unhexlify(match["data"])
 
 

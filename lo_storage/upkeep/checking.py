@@ -3,6 +3,7 @@
 Each comparison is of one moment: it is one statement. So files may come and go meanwhile.
 """
 
+import shlex
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from .references import reference_of
 # How many files one statement looks at. Measured: from 10,000 on it takes no longer for each.
 FILES = 20_000
 
-RESTORE = "Bring it back from a backup"
+RESTORE = "Bring it back from a backup by manage.py lo_restore {}"
 ADOPT = "Adopt it: manage.py lo_adopt"
 
 # The columns with a foreign key to the catalogue, also those of tables that no model describes.
@@ -141,6 +142,11 @@ class Naming(NamedTuple):
     has_reference: bool
 
 
+def restore(name: str) -> str:
+    """Return how to get a file back."""
+    return RESTORE.format(shlex.quote(name))
+
+
 def naming_columns(alias: str) -> list[Naming | Finding]:
     """Return each column that names files of a database, and what cannot be looked at.
 
@@ -215,7 +221,7 @@ def _row_without_file(
         mend = "It is no name that the library gives: look on disk, and store the file here"
     elif loid not in objects:
         kind, what = "row-without-file", lacks
-        mend = f"{RESTORE}, or make the row name nothing: manage.py lo_mend rows"
+        mend = f"{restore(name)}, or make the row name nothing: manage.py lo_mend rows"
     elif objects[loid] is None:
         kind, what, mend = "row-not-adopted", f"{lacks}; its large object is there", ADOPT
     else:
@@ -264,7 +270,7 @@ def _file(
             name,
             "the catalogue has it, and there is no large object of this number, which the next"
             " upload or another application may get",
-            f"{RESTORE}, or let go of it: manage.py lo_mend files",
+            f"{restore(name)}, or let go of it: manage.py lo_mend files",
             name,
         )
     if not is_ours:
@@ -281,7 +287,7 @@ def _file(
         "wrong-size",
         name,
         f"the catalogue says {size:,} bytes, and its large object has {measured:,}",
-        f"{RESTORE}; the object may be another application's",
+        f"{restore(name)}; the object may be another application's",
         name,
     )
 

@@ -10,7 +10,7 @@ from django.db import connections, transaction
 from .. import catalogue
 from ..catalogue import TABLE
 from ..database import cursor
-from .checking import RESTORE
+from .checking import restore
 from .finding import Finding
 from .reading import at_once, reading
 
@@ -123,7 +123,7 @@ def verify(
                     "wrong-content",
                     hash.name,
                     f"its SHA-256 is {hash.measured}, and was {hash.sha256} when it was stored",
-                    RESTORE,
+                    restore(hash.name),
                     hash.name,
                 )
         done(size)

@@ -113,8 +113,8 @@ def test_a_row_that_names_what_is_not_there(row, without_reference, large_object
     assert {finding["kind"] for finding in found} >= {"row-without-file", "row-not-adopted"}
     rows = [finding for finding in found if finding["row"]]
     assert {finding["name"]: finding["mend"] for finding in rows} == {
-        "4000000000.pdf": "Bring it back from a backup, or make the row name nothing: manage.py"
-        " lo_mend rows",
+        "4000000000.pdf": "Bring it back from a backup by manage.py lo_restore 4000000000.pdf, or"
+        " make the row name nothing: manage.py lo_mend rows",
         f"{loid}.pdf": "Adopt it: manage.py lo_adopt",
         other: f"The catalogue has the object as {known}: make the row name that",
         "march.pdf": "It is no name that the library gives: look on disk, and store the file here",
