@@ -93,7 +93,8 @@ def test_a_line_says_what_where_and_what_mends_it(row, without_reference):
     assert str(raised.value).startswith("Files: 1. Errors: 2.")
     assert (
         f"error: {DATA}, row {pk}: names 4000000000.pdf, which the catalogue does not have. Bring"
-        " it back from a backup, or make the row name nothing: manage.py lo_mend rows\n"
+        " it back from a backup by manage.py lo_restore 4000000000.pdf, or make the row name"
+        " nothing: manage.py lo_mend rows\n"
     ) in out.getvalue()
 
 
