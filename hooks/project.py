@@ -72,14 +72,19 @@ LIBRARY_LINES = [
     (".gitignore", r"^/\.(bench|docs)/\n", ""),
     (".gitattributes", r"^hooks/[^\n]*\n", ""),
     *(
-        (path, r"\btemplate(, | \| | )packages\1browsers\1containers\1(?=all-tests)", "")
+        (path, r"\btemplate(, | \| | )packages\1browsers\1containers\1backups\1(?=all-tests)", "")
         for path in CI_FILES
     ),
     (".ci/run", r"^template\(\).*?^}\n\n", ""),
     (".ci/run", r"^# The library beside the newest[^\n]*\npackages\(\).*?^}\n\n", ""),
     (".ci/run", r"^# The pages in other engines[^\n]*\nbrowsers\(\).*?^}\n\n", ""),
     (".ci/run", r"^# docker-compose.yml as it is[^\n]*\ncontainers\(\).*?^}\n\n", ""),
-    (".ci/run", r", other packages,\n# other browsers, and the containers\. [^\n]*\n", ".\n"),
+    (".ci/run", r"^# What PostgreSQL's and Debian's[^\n]*\nbackups\(\).*?^}\n\n", ""),
+    (
+        ".ci/run",
+        r", other packages,\n# other browsers, the containers and backups\. [^\n]*\n",
+        ".\n",
+    ),
     (".ci/run", r"^# \(status 77[^\n]*\n", ""),
     (".ci/run", r"^named=[^\n]*\n", ""),
     (".ci/run", r'^\[ ! -e "\$scratch/not_run"[^\n]*\n', ""),
@@ -87,7 +92,7 @@ LIBRARY_LINES = [
     ("pyproject.toml", r"^  # Each a leg of \.ci/run[^\n]*\n", ""),
     *(
         ("pyproject.toml", rf'^  "--ignore=tests/test_{name}\.py",\n', "")
-        for name in ["browsers", "containers", "packages"]
+        for name in ["backup_programs", "browsers", "containers", "packages"]
     ),
     (".ci/run", r"^    # Which a project that is made from this repository.*?^    done\n", ""),
     (".ci/run", r'^    echo "== bin/pictures.*?failed, bin/pictures"\n', ""),

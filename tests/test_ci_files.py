@@ -69,14 +69,15 @@ def test_both_run_every_leg_of_ci_run():
 def test_what_bin_test_leaves_out_is_a_leg():
     options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["addopts"]
     left_out = [option.removeprefix("--ignore=") for option in options if "ignore" in option]
-    names = ["browsers", "containers", "packages"]
-    assert left_out == [f"tests/test_{name}.py" for name in names]
+    names = ["backups", "browsers", "containers", "packages"]
+    modules = ["backup_programs", *names[1:]]
+    assert left_out == [f"tests/test_{module}.py" for module in modules]
     script = (ROOT / ".ci" / "run").read_text()
     for name, path in zip(names, left_out, strict=True):
         (leg,) = re.findall(rf"^{name}\(\) \{{\n(.*?)^\}}", script, re.S | re.M)
         assert re.search(rf"-m pytest --quiet .*--durations=0 --durations-min=1 {path} ", leg)
         assert "failed=" in leg.partition(path)[2]
-    assert "set -- template packages browsers containers all-tests oldest\n" in script
+    assert "set -- template packages browsers containers backups all-tests oldest\n" in script
 
 
 def test_containers_that_cannot_run_are_not_run_and_have_not_passed(tmp_path):
