@@ -30,7 +30,8 @@ LEFT_OUT = {
 # The rest of these folders is about the library alone.
 KEPT = {
     "docs": {
-        *("backups.md", "checking.md", "checks.md", "deploy.md", "how-it-works.md", "moving.md"),
+        *("backup-programs.md", "backups.md", "checking.md", "checks.md", "deploy.md"),
+        *("how-it-works.md", "moving.md"),
         *("replicas.md", "restoring.md", "running.md", "serving.md", "storing.md", "testing.md"),
         "uploads.md",
     },
@@ -137,6 +138,7 @@ PAGES_OF_A_PROJECT = [
         for page in ["checking", "moving", "restoring"]
     ),
     ("docs/how-it-works.md", r"^Each line is a test in .*?\n\n", ""),
+    ("docs/backup-programs.md", r" by `python -m benchmarks\.backups`", ""),
     ("docs/running.md", r", which the tests run as well", ""),
     (
         "docs/replicas.md",
@@ -169,8 +171,8 @@ DOCUMENTATION = """\
 How to [store, replace and delete](docs/storing.md) files, [serve](docs/serving.md) them,
 [test](docs/testing.md) what does, and [move](docs/moving.md) files in and out;
 [how it works](docs/how-it-works.md); [before production](docs/running.md),
-[backups](docs/backups.md), [one file out of one](docs/restoring.md),
-[proof that nothing is missing](docs/checking.md), and
+[backups](docs/backups.md), [programs for them](docs/backup-programs.md),
+[one file out of one](docs/restoring.md), [proof that nothing is missing](docs/checking.md), and
 [replicas, pgbouncer and roles](docs/replicas.md); [what `check` says](docs/checks.md).
 """
 # Nor does the admin.

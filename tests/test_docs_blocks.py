@@ -419,6 +419,11 @@ def console(page, block, namespace):
             continue  # run by tests/test_checking.py, where something is wrong
         if page.name == "restoring.md":
             continue  # run by tests/test_restoring.py, with a backup
+        if page.name == "backup-programs.md":
+            text = (ROOT / "tests/test_backup_programs.py").read_text()
+            words = [program, *(word.partition("=")[0] for word in arguments if word[:2] == "--")]
+            assert [word for word in words if word not in text] == []
+            continue
         if program in RUN_ELSEWHERE:
             text = (ROOT / RUN_ELSEWHERE[program]).read_text()
             assert all(option in text for option in arguments if option.startswith("--"))
