@@ -286,6 +286,7 @@ def test_all_else_is_as_it_is_here(made, checkout):
         *("docs/checking.md", "docs/checks.md", "docs/how-it-works.md", "docs/replicas.md"),
         "docs/uploads.md",
         *("docs/moving.md", "docs/running.md", "docs/serving.md", "docs/storing.md"),
+        *("docs/backup-programs.md", "docs/restoring.md"),
         *("docs/testing.md", "tests/test_bin.py"),
     }
     assert changed(made[True, "MIT"], checkout) == with_sample
