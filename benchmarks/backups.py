@@ -1,7 +1,7 @@
 """How long programs for backups take, with files of 1 MiB that nothing compresses.
 
 python -m benchmarks.backups [--size GIGABYTES] [--into FOLDER] prints a table. It takes three times
-the size of the disk, and Debian's postgresql, pgbackrest and barman.
+the size of the disk; --server debian needs Debian's postgresql, pgbackrest and barman.
 """
 
 import argparse
@@ -25,6 +25,7 @@ ROOT = Path(__file__).parent.parent
 MiB = 1024 * 1024
 DEBIAN = min(Path("/usr/lib/postgresql").glob("*/bin"), default=Path())
 NEWEST = embedded_postgres.find_programs()
+SERVERS = {"newest": NEWEST, "debian": DEBIAN}
 
 
 class Cluster:
@@ -108,6 +109,21 @@ class Bench:
         print(f"| {title} | {seconds:.0f} | {self.files * MiB / 1e6 / seconds:.0f} |", flush=True)
         for path in afterwards:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def server(self, site: Cluster, name: str) -> None:
+        site.initialise()
+        backrest, barman = configs(site)
+        site.start()
+        site.fill(self.files)
+        command = [site.owner.programs / "postgres", "--version"]
+        print(f"| **{subprocess.check_output(command, text=True).strip()}** | | |", flush=True)
+        self.physical(site)
+        if name == "debian":
+            self.debian(site, backrest, barman)
+            return
+        self.dump(site, "--format=custom", "--compress=0")
+        self.dump(site, "--format=directory", "--jobs=2")
+        self.dump(site, "--format=custom")
 
     def dump(self, site: Cluster, *options: str) -> None:
         dump, jobs = site.folder / "dump", [word for word in options if "jobs" in word]
@@ -218,27 +234,18 @@ def main() -> None:
     parser.add_argument(
         "--into", type=Path, default=Path("/tmp"), help="where there is room (/tmp)"
     )
+    parser.add_argument("--server", choices=SERVERS, nargs="*", default=[*SERVERS], help="(both)")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="backups-", dir=options.into) as folder:
-        Path(folder).chmod(0o755)
-        bench = Bench(options.size)
-        for programs in filter(Path.exists, (NEWEST, DEBIAN)):
-            site = Cluster(programs, Path(folder) / programs.parent.name)
-            site.initialise()
-            backrest, barman = configs(site)
-            site.start()
-            site.fill(bench.files)
-            version = subprocess.check_output([programs / "postgres", "--version"], text=True)
-            print(f"| **{version.strip()}** | | |", flush=True)
-            bench.physical(site)
-            if programs == DEBIAN:
-                bench.debian(site, backrest, barman)
-                break
-            bench.dump(site, "--format=custom", "--compress=0")
-            bench.dump(site, "--format=directory", "--jobs=2")
-            bench.dump(site, "--format=custom")
-            site.stop()
-            shutil.rmtree(site.folder)
+    bench = Bench(options.size)
+    for server in options.server:
+        with tempfile.TemporaryDirectory(prefix="backups-", dir=options.into) as folder:
+            Path(folder).chmod(0o755)
+            site = Cluster(SERVERS[server], Path(folder) / server)
+            try:
+                bench.server(site, server)
+            finally:
+                if (site.data / "postmaster.pid").exists():
+                    site.stop()
 
 
 if __name__ == "__main__":
