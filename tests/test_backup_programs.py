@@ -257,6 +257,21 @@ def test_without_exit_on_error_large_objects_are_written_over(site):
             session.execute("drop database copy with (force)")
 
 
+@pytest.mark.parametrize("format", ["custom", "directory", "tar", "plain"])
+def test_one_file_out_of_a_dump(site, format):
+    """By the server's own pg_restore, and by the newest."""
+    site.run("pg_dump", f"--format={format}", "--file=dump", "app")
+    name = documents.get(title="march").data.name
+    for programs in (site.server.programs, NEWEST):
+        with site.at("app") as session:
+            session.execute(f"select lo_unlink({name.partition('.')[0]})")
+        site.use("app")
+        assert check() == (1, [("file-without-object", "march")])
+        backup = {"dump": site.folder / "dump", "pg_restore": str(programs / "pg_restore")}
+        call_command("lo_restore", name, **backup, apply=True, stdout=StringIO(), stderr=StringIO())
+        assert check(verify=True) == CLEAN
+
+
 def deleted_after(cluster, backup):
     """Make a backup, store one more file, and return the time before all were deleted."""
     backup()
