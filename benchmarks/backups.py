@@ -210,7 +210,8 @@ def configs(site: Cluster) -> tuple[Path, Path]:
     backrest, barman = site.folder / "pgbackrest.conf", site.folder / "barman.conf"
     here = site.folder
     backrest.write_text(
-        f"[global]\nrepo1-path={here}/repository\nlock-path={here}\nspool-path={here}\n"
+        f"[global]\nrepo1-path={here}/repository\nrepo1-retention-full=2\n"
+        f"lock-path={here}\nspool-path={here}\n"
         "log-level-file=off\nstart-fast=y\nprocess-max=2\n"
         f"[papers]\npg1-path={site.data}\npg1-socket-path={here}\npg1-user=postgres\n"
     )

@@ -310,7 +310,8 @@ def test_pg_basebackup_and_the_second_before_a_deletion(make, programs):
 
     def backup():
         site.run("pg_basebackup", f"--pgdata={restored.data}", "--checkpoint=fast")
-        site.run("pg_verifybackup", restored.data)
+        verified = site.run("pg_verifybackup", restored.data)
+        assert verified == "backup successfully verified\n"
 
     moment = deleted_after(site, backup)
     restored.configure(
@@ -328,7 +329,8 @@ def test_pgbackrest(make):
     config, repository = site.folder / "pgbackrest.conf", site.folder / "repository"
     config.write_text(
         "[global]\n"
-        f"repo1-path={repository}\nlock-path={site.folder}\nspool-path={site.folder}\nlog-level-file=off\nstart-fast=y\n"
+        f"repo1-path={repository}\nrepo1-retention-full=2\nlog-level-file=off\nstart-fast=y\n"
+        f"lock-path={site.folder}\nspool-path={site.folder}\n"
         f"[papers]\npg1-path={site.data}\npg1-socket-path={site.socket}\npg1-user=postgres\n"
     )
     pgbackrest = ["/usr/bin/pgbackrest", f"--config={config}", "--stanza=papers"]
@@ -338,7 +340,12 @@ def test_pgbackrest(make):
         archive_command=f"/usr/bin/pgbackrest --config={config} --stanza=papers archive-push %p",
     )
     site.run(*pgbackrest, "stanza-create")
-    moment = deleted_after(site, lambda: site.run(*pgbackrest, "backup"))
+
+    def backup():
+        printed = site.run(*pgbackrest, "backup")
+        assert printed == "WARN: no prior backup exists, incr backup has been changed to full\n"
+
+    moment = deleted_after(site, backup)
     restored.data.mkdir(mode=0o700)
     restored.own(restored.data)
     site.run(
@@ -370,10 +377,15 @@ def test_barman(make):
 
     fill(site, archive_mode="on", archive_command=f"cp %p {incoming}/%f")
     barman("switch-wal", "--force", "--archive", "papers")
-    moment = deleted_after(site, lambda: barman("backup", "papers"))
+
+    def backup():
+        assert "Backup completed (start time: " in barman("backup", "papers")
+
+    moment = deleted_after(site, backup)
     barman("switch-wal", "--force", "--archive", "papers")
     at = ["--target-time", moment, "--target-action", "promote"]
-    barman("recover", *at, "papers", "latest", restored.data)
+    recovered = barman("recover", *at, "papers", "latest", restored.data)
+    assert "Your PostgreSQL server has been successfully prepared for recovery!" in recovered
     assert_all_is_back(restored, site)
 
 
@@ -393,7 +405,7 @@ def test_pg_upgrade(make):
     refusal = new.run("pg_upgrade", *upgrade, "--check", status=1)
     assert "old cluster does not use data checksums but the new one does" in refusal
     site.run("pg_checksums", "--enable", f"--pgdata={site.data}")
-    new.run("pg_upgrade", *upgrade)
+    assert "Upgrade Complete" in new.run("pg_upgrade", *upgrade)
     new.start()
     new.use("app")
     assert check(verify=True) == CLEAN
