@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import zlib
 from binascii import unhexlify
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -122,8 +123,9 @@ class Dump:
                     f"{self._path} has no large objects: it was made with -B or --schema-only, or"
                     " with -t or -n and without -b"
                 )
+            ordered = sorted(loids)
             with tempfile.NamedTemporaryFile("w") as chosen:
-                chosen.writelines(line for line in listed if _is_asked_for(line, loids))
+                chosen.writelines(line for line in listed if _is_asked_for(line, ordered))
                 chosen.flush()
                 with self._run("--data-only", "--file=-", f"--use-list={chosen.name}") as readline:
                     yield readline
@@ -250,13 +252,13 @@ def objects_of(lines: Iterator[bytes], loids: Collection[int]) -> Iterator[Saved
                 )
 
 
-def _is_asked_for(line: str, loids: Collection[int]) -> bool:
+def _is_asked_for(line: str, ordered: list[int]) -> bool:
     """Whether a line of the contents is the catalogue's, or has one of these objects."""
     match = OF_OBJECTS.match(line)
     if match is None or match["first"] is None:
         return bool(match or OF_CATALOGUE.match(line))
     first, last = int(match["first"]), int(match["last"] or match["first"])
-    return any(first <= loid <= last for loid in loids)
+    return bisect_left(ordered, first) < bisect_right(ordered, last)
 
 
 def _until(end: bytes, lines: Iterator[bytes]) -> Iterator[bytes]:
