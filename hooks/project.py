@@ -22,7 +22,7 @@ COMMIT_OF_AN_ARCHIVE = "$Format:%H$"
 # What is about this repository, and not about a project.
 LEFT_OUT = {
     *("CHANGELOG.md", "LICENSE", "CONTRIBUTING.md", "benchmarks", "bin/bench", "bin/clients"),
-    *("bin/docs", "bin/pictures"),
+    *("bin/docs", "bin/explore", "bin/faults", "bin/pictures", "trials"),
     *("cookiecutter.json", "{{cookiecutter.project_slug}}", "hooks"),
     *(".ci/bake", ".ci/containers", ".ci/postgres-entrypoint"),
     *(f"requirements/{name}.txt" for name in ["bench", "docs", "library"]),
@@ -365,6 +365,7 @@ def write_the_readme(answers: dict) -> None:
         change("README.md", "bin/test invoices e2e/invoices", "bin/test documents e2e/documents")
     cut("README.md", r"^The tests of curl, wget.*?\n\n")
     cut("README.md", r"^benchmarks/[^\n]*\n")
+    cut("README.md", r"^trials/[^\n]*\n")
     cut("README.md", r"^docs/( +)[^\n]*\n", r"docs/\1how files are kept, backed up and restored\n")
     cut(
         "README.md",
