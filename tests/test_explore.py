@@ -38,7 +38,7 @@ def test_rows_and_files_agree_in_every_order(explore):
 
 @pytest.mark.parametrize("fault", ["no-lock", "no-bump", "check-before-lock"])
 def test_a_planted_fault_is_found(explore, fault):
-    status, printed = explore(f"--fault={fault}")
+    status, printed = explore(f"--plant={fault}")
     assert status == 1, printed
     _, finding, *_ = printed.splitlines()
     assert finding.strip().startswith("no row names"), printed
@@ -46,7 +46,7 @@ def test_a_planted_fault_is_found(explore, fault):
 
 def test_what_was_found_is_run_again_by_its_name(explore):
     name = "delete-shared+delete-attachment:rr+rr:open:001011"
-    status, printed = explore("--fault=no-bump", f"--replay={name}")
+    status, printed = explore("--plant=no-bump", f"--replay={name}")
     assert status == 1
     assert printed.startswith(f"{name}\n")
     assert explore(f"--replay={name}")[0] == 0

@@ -37,7 +37,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--random", type=int, metavar="N", help="so many times three at random")
     parser.add_argument("--seed", type=int, help="of what is random (default: another each time)")
     parser.add_argument("--replay", metavar="NAME", help="run again what a finding names")
-    parser.add_argument("--fault", choices=FAULTS, help="plant a fault; the first finding ends it")
+    parser.add_argument("--plant", choices=FAULTS, help="plant a fault; the first finding ends it")
     return parser.parse_args()
 
 
@@ -108,7 +108,7 @@ def explore(explorer: Explorer, options: argparse.Namespace) -> None:
         with Progress(sys.stderr, label, len(these)) as bar:
             for plan in these:
                 explorer.run(plan, all_orders=all_orders)
-                if options.fault and explorer.findings:
+                if options.plant and explorer.findings:
                     return
                 bar.add(1)
         print(f"{label}: {len(these):,} in {explorer.orders - orders:,} orders.", flush=True)
@@ -117,7 +117,7 @@ def explore(explorer: Explorer, options: argparse.Namespace) -> None:
 
 def main() -> int:
     options = arguments()
-    with staged(options.fault) as observer, Sessions(observer, 3) as sessions:
+    with staged(options.plant) as observer, Sessions(observer, 3) as sessions:
         explorer = Explorer(observer, sessions)
         if options.replay:
             explorer.run(Plan.parse(options.replay), all_orders=False)

@@ -1,0 +1,1 @@
+"""The running site, and everything that can fail below it, around it and in front of it."""
