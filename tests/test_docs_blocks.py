@@ -64,6 +64,8 @@ RUN_ELSEWHERE = {
     "bin/demo": "tests/test_bin.py",
     "bin/test": ".ci/run",
     "bin/bench": "benchmarks/__main__.py",
+    "bin/explore": "trials/explore/__main__.py",
+    "bin/faults": "trials/faults/__main__.py",
 }
 
 

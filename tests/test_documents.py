@@ -58,7 +58,7 @@ def test_each_system_check_is_on_the_page_about_them():
 def test_the_tree_in_the_readme_is_there():
     (tree,) = [block.content for block in blocks(ROOT / "README.md") if block.kind == "text"]
     folders = re.findall(r"(\w+)/ ", tree)
-    assert len(folders) == 11
+    assert len(folders) == 12
     assert [folder for folder in folders if not (ROOT / folder).is_dir()] == []
 
 

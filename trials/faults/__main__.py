@@ -13,7 +13,9 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
+from .clients import PASSWORD, Client
 from .cluster import Cluster, small_disk, until
+from .faults import FAULTS, Site
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CLIENTS = 6
@@ -42,7 +44,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--minutes", type=float, help="how long (default: one round)")
     parser.add_argument("--seed", type=int, help="of what is random (default: another each time)")
-    parser.add_argument("--only", action="append", help="one of the faults (can be given again)")
+    parser.add_argument(
+        "--only", action="append", choices=FAULTS, help="one of the faults (can be given again)"
+    )
     parser.add_argument(
         "--plant",
         action="store_true",
@@ -53,10 +57,6 @@ def arguments() -> argparse.Namespace:
 
 class Trial:
     def __init__(self, folder: Path, cluster: Cluster, seed: int, names: list[str] | None) -> None:
-        # What follows needs a database.
-        from .clients import Client
-        from .faults import FAULTS, Site
-
         self.folder, self.cluster = folder, cluster
         self.choice = random.Random(seed)
         self.faults = {name: FAULTS[name] for name in names or FAULTS}
@@ -81,8 +81,6 @@ class Trial:
         from django.contrib.auth import get_user_model
         from django.core.management import call_command
         from django.db import connections
-
-        from .clients import PASSWORD
 
         call_command("migrate", verbosity=0)
         for client in self.clients:
@@ -169,8 +167,7 @@ def main() -> int:
         disk = stack.enter_context(small_disk(folder / "disk"))
         if disk is None:
             print("This user may not mount a disk: none is filled.")
-        cluster = Cluster(folder, disk, PLANTED if options.plant else "")
-        stack.callback(cluster.stop)
+        cluster = stack.enter_context(Cluster(folder, disk, PLANTED if options.plant else ""))
         os.environ |= {
             "DATABASE_URL": f"postgres://app@/{cluster.primary.socket}/app",
             "PGPORT": "5432",
@@ -187,6 +184,8 @@ def main() -> int:
         ):
             trial.round()
             rounds += 1
+            asked = sum(client.asked for client in trial.clients)
+            print(f"Round {rounds}: {asked:,} requests, {trial.files:,} files.", flush=True)
         trial.report(rounds, time.monotonic() - began)
     for line in trial.found:
         print(f"FOUND {line}")

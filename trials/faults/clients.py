@@ -26,6 +26,7 @@ IN_THE_FORM = re.compile(
 )
 
 type State = tuple[str, ...]
+type Files = list[tuple[str, tuple[str, bytes]]]
 
 
 def sha256(content: bytes) -> str:
@@ -46,7 +47,7 @@ class Client:
         self.possible: dict[str, set[State]] = {}
         self.keys: dict[str, int] = {}  # of invoices that are alone with their title
         # Those of which nobody knows whether they arrived: fields, files, and what then is there
-        self.forms: dict[str, tuple[dict[str, str], list, State]] = {}
+        self.forms: dict[str, tuple[dict[str, str], Files, State]] = {}
         self.number = self.asked = 0
         self.done: Counter[str] = Counter()
         self.found: list[str] = []
@@ -97,7 +98,7 @@ class Client:
             raise Unclear(f"{page.status_code}: no form")
         return dict(hidden)
 
-    def _post(self, path: str, fields: dict[str, str], files: list) -> tuple[str, str]:
+    def _post(self, path: str, fields: dict[str, str], files: Files) -> tuple[str, str]:
         """Send a form; return ("done" or "refused", where it leads)."""
         answer = self.session.post(
             self.address + path,
@@ -156,7 +157,7 @@ class Client:
         return outcome
 
     def _change(
-        self, title: str, state: State, path: str, fields: dict[str, str], sent: list
+        self, title: str, state: State, path: str, fields: dict[str, str], sent: Files
     ) -> tuple[str, str]:
         """Send what gives a title another state; as long as no answer is clear it has either."""
         before = self.possible[title]
@@ -224,9 +225,11 @@ class Client:
             requests.Request("POST", page, headers={"Referer": page}, data=fields, files=sent)
         )
         lines = [f"{name}: {value}" for name, value in request.headers.items()]
+        body = request.body
+        assert isinstance(body, bytes)
         head = "\r\n".join(["POST /upload/ HTTP/1.1", *lines])
         with opened(self.address, self.session.verify, head) as connection:
-            connection.sendall(request.body[: len(request.body) // 2])
+            connection.sendall(body[: len(body) // 2])
         return "done"
 
     def roll_back(self) -> str:

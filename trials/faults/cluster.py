@@ -66,7 +66,9 @@ class Node:
     def kill(self) -> None:
         with suppress(FileNotFoundError, ProcessLookupError):
             pid = int((self.data / "postmaster.pid").read_text().split()[0])
-            os.kill(pid, signal.SIGKILL)
+            # Not another process that got the number since
+            if os.readlink(f"/proc/{pid}/cwd") == str(self.data):
+                os.kill(pid, signal.SIGKILL)
 
     def _pg_ctl(self, *arguments: str) -> None:
         self.server.run("pg_ctl", *arguments, f"--pgdata={self.data}")
@@ -81,37 +83,44 @@ class Cluster:
     """The server that writes, `primary`, and the one that follows, `replica`."""
 
     def __init__(self, folder: Path, disk: Path | None, options: str = "") -> None:
-        self.folder, self.disk, self.options = folder, disk, options
-        self.server = embedded_postgres.Server(
-            disk or self._folder("data"), embedded_postgres.find_programs()
-        )
-        os.chown(self.server.state, self.server.uid, self.server.gid)
+        self.folder, self.disk = folder, disk
+        state = disk or self._folder("data")
+        self.server = embedded_postgres.Server(state, embedded_postgres.find_programs())
+        os.chown(state, self.server.uid, self.server.gid)
         self.server.initialise()
+        of_replica = self._folder("replica")
         self.primary = Node(self._folder("primary"), self.server, self.server.data, options)
-        self.primary.start()
-        self.replica = self._make_replica()
-        self.replica.start()
+        self.replica = Node(of_replica, self.server, of_replica / "data", options)
+
+    def __enter__(self) -> "Cluster":
+        try:
+            self.primary.start()
+            self.server.run(
+                "pg_basebackup",
+                f"--pgdata={self.replica.data}",
+                f"--host={self.primary.socket}",
+                "--username=postgres",
+                "--checkpoint=fast",
+                "--write-recovery-conf",
+                "--no-sync",
+                "--create-slot",
+                f"--slot={SLOT}",
+            )
+            self.replica.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for node in (self.replica, self.primary):
+            node.stop("immediate")
+            node.kill()  # if it did not stop
 
     def _folder(self, name: str) -> Path:
         folder = self.folder / name
         folder.mkdir()
         return folder
-
-    def _make_replica(self) -> Node:
-        folder = self._folder("replica")
-        os.chown(folder, self.server.uid, self.server.gid)
-        self.server.run(
-            "pg_basebackup",
-            f"--pgdata={folder / 'data'}",
-            f"--host={self.primary.socket}",
-            "--username=postgres",
-            "--checkpoint=fast",
-            "--write-recovery-conf",
-            "--no-sync",
-            "--create-slot",
-            f"--slot={SLOT}",
-        )
-        return Node(folder, self.server, folder / "data", self.options)
 
     def backends(self, choice: random.Random) -> list[int]:
         """Return the sessions of the site, those that do something now first."""
@@ -139,10 +148,6 @@ class Cluster:
                 return (replica.execute(reached, [end]).fetchone() or (False,))[0]
 
             until(has_it, lambda: "the replica has what was written")
-
-    def stop(self) -> None:
-        for node in (self.replica, self.primary):
-            node.stop("immediate")
 
 
 @contextmanager
