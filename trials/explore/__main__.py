@@ -117,15 +117,22 @@ def explore(explorer: Explorer, options: argparse.Namespace) -> None:
 
 def main() -> int:
     options = arguments()
+    interrupted = False
     with staged(options.plant) as observer, Sessions(observer, 3) as sessions:
         explorer = Explorer(observer, sessions)
-        if options.replay:
-            explorer.run(Plan.parse(options.replay), all_orders=False)
-        else:
-            explore(explorer, options)
+        try:
+            if options.replay:
+                explorer.run(Plan.parse(options.replay), all_orders=False)
+            else:
+                explore(explorer, options)
+        except KeyboardInterrupt:
+            interrupted = True
+            print(f"Interrupted after {explorer.orders:,} orders.")
     outcomes = ", ".join(f"{count:,} {name}" for name, count in explorer.ended.most_common())
     print(f"Transactions: {outcomes}. Findings: {explorer.findings:,}.")
-    return 1 if explorer.findings else 0
+    if explorer.findings:
+        return 1
+    return 130 if interrupted else 0
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ in a release function that it comes to. Before the next step each session has en
 waits for another one's lock, as PostgreSQL says: nothing depends on time.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import NamedTuple
 
@@ -60,15 +60,22 @@ class Session:
     def __init__(self, who: str) -> None:
         self.who = who
         self.pool = ThreadPoolExecutor(1)
+        self.steps: Generator[None, None, None] | None = None
         self.pid = self.pool.submit(self._connect).result()
 
     def _connect(self) -> int:
         connection.ensure_connection()
         return connection.connection.info.backend_pid
 
-    def close(self) -> None:
-        self.pool.submit(lambda: connection.close()).result()  # of that thread
-        self.pool.shutdown()
+    def close(self) -> Future[None]:
+        closed = self.pool.submit(self._close)
+        self.pool.shutdown(wait=False)
+        return closed
+
+    def _close(self) -> None:
+        if self.steps:
+            self.steps.close()  # which rolls back
+        connection.close()
 
     def prepare(self, operation: str, level: str) -> None:
         self.operation, self.level = operation, level
@@ -79,7 +86,7 @@ class Session:
         self.steps = self._steps()
         self.future: Future[None] | None = None
 
-    def _steps(self) -> Iterator[None]:
+    def _steps(self) -> Generator[None, None, None]:
         with transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute(f"set transaction isolation level {LEVELS[self.level]}")
@@ -100,6 +107,7 @@ class Session:
 
     def _step(self) -> None:
         try:
+            assert self.steps
             next(self.steps)
         except StopIteration:
             self.has_ended = True
@@ -119,8 +127,9 @@ class Sessions:
 
     def __exit__(self, *exc_info: object) -> None:
         self.observer.execute("select pg_advisory_unlock_all()")
-        for session in self.all:
-            session.close()
+        # Where it was interrupted one may wait for another.
+        for closed in [session.close() for session in self.all]:
+            closed.result()
 
     def run(self, plan: Plan, path: list[int]) -> list[tuple[int, list[int]]]:
         """Run transactions to their end, by moves that a path begins.
