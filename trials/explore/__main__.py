@@ -54,16 +54,6 @@ def pairs(names: list[str], *, gated: bool) -> list[Plan]:
     ]
 
 
-def plans(*, short: bool) -> list[Plan]:
-    """Return what is run in all orders."""
-    if short:
-        return [
-            *(Plan(SHORT, mix, gated=False) for mix in MIXES),
-            *(Plan(SHORT, mix, gated=True) for mix in MIXES[:2]),
-        ]
-    return [*pairs(list(OPERATIONS), gated=False), *pairs(GATED, gated=True)]
-
-
 def at_random(choice: random.Random) -> Plan:
     """Return three operations, each under some level, in an order that the moves begin."""
     return Plan(
@@ -99,10 +89,16 @@ class Explorer:
 def explore(explorer: Explorer, options: argparse.Namespace) -> None:
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
     times = options.random if options.random is not None else (20 if options.short else 3000)
-    began, choice, of_pairs = time.monotonic(), random.Random(seed), plans(short=options.short)
+    began, choice = time.monotonic(), random.Random(seed)
+    if options.short:
+        steps = [Plan(SHORT, mix, gated=False) for mix in MIXES]
+        gates = [Plan(SHORT, mix, gated=True) for mix in MIXES[:2]]
+    else:
+        steps, gates = pairs(list(OPERATIONS), gated=False), pairs(GATED, gated=True)
     for label, these, all_orders in [
-        ("Pairs", of_pairs, True),
-        ("At random", [at_random(choice) for _ in range(times)], False),
+        ("Pairs", steps, True),
+        ("Pairs in the gates", gates, True),
+        ("Three at random", [at_random(choice) for _ in range(times)], False),
     ]:
         orders = explorer.orders
         with Progress(sys.stderr, label, len(these)) as bar:
