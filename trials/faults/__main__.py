@@ -11,16 +11,19 @@ import threading
 import time
 from collections import Counter
 from contextlib import ExitStack
+from io import StringIO
 from pathlib import Path
+
+from django.core.management import CommandError, call_command
+from django.db import connections
 
 from .clients import PASSWORD, Client
 from .cluster import Cluster, small_disk, until
 from .faults import FAULTS, Site
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 CLIENTS = 6
 PLANTED = "-c synchronous_commit=off -c wal_writer_delay=10s"
-PAUSE = 3  # seconds at the most, between two faults
+PAUSE = 3  # seconds at the most, between two faults; where there is one round, a third
 
 ROWS = """
     select username, invoice.id, title, encode(sha256(lo_get(object.oid)), 'hex')
@@ -56,10 +59,13 @@ def arguments() -> argparse.Namespace:
 
 
 class Trial:
-    def __init__(self, folder: Path, cluster: Cluster, seed: int, names: list[str] | None) -> None:
+    def __init__(
+        self, folder: Path, cluster: Cluster, options: argparse.Namespace, seed: int
+    ) -> None:
         self.folder, self.cluster = folder, cluster
+        self.pause = PAUSE if options.minutes else PAUSE / 3
         self.choice = random.Random(seed)
-        self.faults = {name: FAULTS[name] for name in names or FAULTS}
+        self.faults = {name: FAULTS[name] for name in options.only or FAULTS}
         self.site = Site(cluster, self.choice)
         self.certificate = self._make_certificate()
         self.clients = [
@@ -79,8 +85,6 @@ class Trial:
 
     def _set_up(self) -> None:
         from django.contrib.auth import get_user_model
-        from django.core.management import call_command
-        from django.db import connections
 
         call_command("migrate", verbosity=0)
         for client in self.clients:
@@ -110,10 +114,10 @@ class Trial:
             # Nothing fails before something was done.
             until(lambda: all(client.asked >= 5 for client in self.clients), lambda: "5 answers")
             for name, fault in faults:
-                self.site.wait(PAUSE)
+                self.site.wait(self.pause)
                 fault(self.site)
                 self.done[name] += 1
-            self.site.wait(PAUSE)
+            self.site.wait(self.pause)
             over.set()
             for thread in threads:
                 thread.join()
@@ -135,15 +139,14 @@ class Trial:
             self.found += client.compare(mine) + client.found
             client.found = []
         for alias in ("default", "replica"):
-            result = subprocess.run(
-                [sys.executable, "manage.py", "lo_check", "--verify", f"--database={alias}"],
-                cwd=ROOT,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-            if result.returncode:
-                self.found.append(f"lo_check of {alias}: {result.stdout}")
+            printed = StringIO()
+            try:
+                call_command(
+                    "lo_check", verify=True, database=alias, stdout=printed, stderr=printed
+                )
+            except CommandError as error:
+                self.found.append(f"lo_check of {alias}: {printed.getvalue()}{error}")
+        connections.close_all()  # Those of the next round are others.
         self.files = sum(1 for row in rows if row[3])
 
     def report(self, rounds: int, seconds: float) -> None:
@@ -178,7 +181,7 @@ def main() -> int:
         import django
 
         django.setup()
-        trial = Trial(folder, cluster, seed, options.only)
+        trial = Trial(folder, cluster, options, seed)
         while not trial.found and (
             not rounds or time.monotonic() - began < 60 * (options.minutes or 0)
         ):
