@@ -3,6 +3,7 @@
 import argparse
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -160,6 +161,8 @@ class Trial:
 
 def main() -> int:
     options = arguments()
+    if not shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin"):
+        sys.exit("bin/faults: nginx is not installed; on Debian bin/clients installs it")
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
     print(f"--seed {seed}", flush=True)
     began, rounds = time.monotonic(), 0
