@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 
 @contextmanager
@@ -29,26 +30,29 @@ def in_chunks(alias: str, query: str, params: Any = None, size: int = 2000) -> I
 def at_once[T, R](jobs: int, work: Callable[[T], R], parts: Iterable[T], alias: str) -> Iterator[R]:
     """Yield `work(part)` of each part, in order; with more than one job, each in a thread.
 
-    A thread has a connection of its own for each part, and no more parts are begun than are soon
-    asked for: neither connections nor memory grow with their number.
+    A thread has a connection of its own, and no more parts are begun than are soon asked for:
+    neither connections nor memory grow with their number.
     """
     if jobs == 1:
         yield from map(work, parts)
         return
 
-    def work_and_close(part: T) -> R:
-        try:
-            return work(part)
-        finally:
-            connections[alias].close()
+    opened: list[BaseDatabaseWrapper] = []
+
+    def begin_thread() -> None:
+        connection: BaseDatabaseWrapper = connections[alias]
+        connection.inc_thread_sharing()  # It is closed here, when the thread has ended.
+        opened.append(connection)
 
     rest = iter(parts)
-    with ThreadPoolExecutor(jobs) as pool:
-        running: deque[Future[R]] = deque()
-        try:
-            running.extend(pool.submit(work_and_close, part) for part in islice(rest, 2 * jobs))
-            while running:
-                yield running.popleft().result()
-                running.extend(pool.submit(work_and_close, part) for part in islice(rest, 1))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    running: deque[Future[R]] = deque()
+    pool = ThreadPoolExecutor(jobs, initializer=begin_thread)
+    try:
+        running.extend(pool.submit(work, part) for part in islice(rest, 2 * jobs))
+        while running:
+            yield running.popleft().result()
+            running.extend(pool.submit(work, part) for part in islice(rest, 1))
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for connection in opened:
+            connection.close()

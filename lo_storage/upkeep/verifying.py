@@ -3,13 +3,15 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, Self
 
 from django.db import connections, transaction
+from psycopg import Cursor
 
-from .. import catalogue
 from ..catalogue import TABLE
 from ..database import cursor
+from ..large_objects import ROW_SIZE
 from .checking import restore
 from .finding import Finding
 from .reading import at_once, reading
@@ -40,12 +42,17 @@ NEXT = f"""
      limit %(page)s
 """
 
+# What is behind the end that the catalogue knows is read, too.
 READ = f"""
-    select loid, name, sha256, version, lo_get(object.oid, 0, size::int + 1)
-      from {TABLE}
+    select loid::bigint, entry.version, entry.modified_at,
+           lo_get(object.oid, start, least(%(row_size)s, %(end)s::bigint - start)::int)
+      from {TABLE} entry
       join pg_largeobject_metadata object on object.oid = loid
-     where loid = any (%(loids)s::oid[]) and size <= %(most)s
-     order by loid
+     cross join generate_series(
+               %(offset)s::bigint, least(%(end)s::bigint - 1, size), %(row_size)s::bigint
+           ) as start
+     where loid = any (%(loids)s::oid[])
+     order by loid, start
 """
 
 RECORD = f"""
@@ -77,13 +84,26 @@ class ToRead(NamedTuple):
 
 
 class Hash(NamedTuple):
-    """The SHA-256 of a content, and what the catalogue has."""
+    """The SHA-256 of a content."""
 
-    loid: int
-    name: str
-    sha256: str | None
-    version: int
+    file: ToRead
     measured: str
+
+
+class EachRow(Cursor[Any]):
+    """Gives each row of a result to a function while it arrives, and keeps none.
+
+    Measured: half as fast again as `fetchall()`.
+    """
+
+    def __init__(self, take: Callable[..., None], connection: Any) -> None:
+        super().__init__(connection)
+        self.take = take
+
+    def execute(self, *args: Any, **kwargs: Any) -> Self:
+        for row in self.stream(*args, binary=True):
+            self.take(*row)
+        return self
 
 
 def size_of(alias: str, selection: Selection) -> int:
@@ -108,25 +128,20 @@ def verify(
     A file that is written or deleted meanwhile is left out. Records what was unknown, if
     `selection` says so.
     """
-
-    def read(files: list[ToRead]) -> tuple[int, list[Hash]]:
-        is_large = files[0].size > BYTES
-        hashes = _of_large(alias, files[0]) if is_large else _of_small(alias, files)
-        return sum(file.size for file in files), hashes
-
-    for size, hashes in at_once(jobs, read, batches(alias, selection), alias):
-        _record(alias, [hash for hash in hashes if hash.sha256 is None])
-        for hash in hashes:
-            if hash.sha256 not in (None, hash.measured):
+    read = partial(_read, alias)
+    for files, hashes in at_once(jobs, read, batches(alias, selection), alias):
+        _record(alias, [hash for hash in hashes if hash.file.sha256 is None])
+        for file, measured in hashes:
+            if file.sha256 not in (None, measured):
                 yield Finding(
                     "error",
                     "wrong-content",
-                    hash.name,
-                    f"its SHA-256 is {hash.measured}, and was {hash.sha256} when it was stored",
-                    restore(hash.name),
-                    hash.name,
+                    file.name,
+                    f"its SHA-256 is {measured}, and was {file.sha256} when it was stored",
+                    restore(file.name),
+                    file.name,
                 )
-        done(size)
+        done(sum(file.size for file in files))
 
 
 def batches(alias: str, selection: Selection) -> Iterator[list[ToRead]]:
@@ -155,35 +170,40 @@ def _files(alias: str, selection: Selection) -> Iterator[ToRead]:
         after = rows[-1][0]
 
 
-def _of_small(alias: str, files: list[ToRead]) -> list[Hash]:
-    with reading(alias), cursor(alias) as c:
-        # One that has grown meanwhile is left out.
-        c.execute(READ, {"loids": [file.loid for file in files], "most": BYTES})
-        return [
-            Hash(loid, name, sha256, version, hashlib.sha256(content).hexdigest())
-            for loid, name, sha256, version, content in c.fetchall()
-        ]
+def _read(alias: str, files: list[ToRead]) -> tuple[list[ToRead], list[Hash]]:
+    return files, _hashes(alias, files)
 
 
-def _of_large(alias: str, file: ToRead) -> list[Hash]:
-    digest, expected = hashlib.sha256(), (file.version, file.modified_at)
-    for offset in range(0, file.size, BYTES):
-        try:
-            with cursor(alias) as c:
-                version, rows = catalogue.read_rows(
-                    c, file.loid, offset, offset + BYTES, file.created_at
-                )
-        except FileNotFoundError:
-            return []
-        if version != expected:
-            return []
-        for row in rows:
-            digest.update(row)
-    return [Hash(file.loid, file.name, file.sha256, file.version, digest.hexdigest())]
+def _hashes(alias: str, files: list[ToRead]) -> list[Hash]:
+    """Return the SHA-256 of those files that are as they were when they were selected."""
+    digests = {file.loid: hashlib.sha256() for file in files}
+    versions: dict[int, set[tuple[int, datetime]]] = {file.loid: set() for file in files}
+
+    def take(loid: int, version: int, modified_at: datetime, content: bytes) -> None:
+        versions[loid].add((version, modified_at))
+        digests[loid].update(content)
+
+    for offset in range(0, max(file.size for file in files) + 1, BYTES):
+        with reading(alias), cursor(alias, partial(EachRow, take)) as c:
+            c.execute(
+                READ,
+                {
+                    "loids": list(digests),
+                    "offset": offset,
+                    "end": offset + BYTES,
+                    "row_size": ROW_SIZE,
+                },
+            )
+    return [
+        Hash(file, digests[file.loid].hexdigest())
+        for file in files
+        if versions[file.loid] == {(file.version, file.modified_at)}
+    ]
 
 
 def _record(alias: str, hashes: list[Hash]) -> None:
     if hashes:
-        columns = zip(*((hash.loid, hash.version, hash.measured) for hash in hashes), strict=True)
+        rows = ((file.loid, file.version, measured) for file, measured in hashes)
+        columns = zip(*rows, strict=True)
         with transaction.atomic(using=alias), connections[alias].cursor() as c:
             c.execute(RECORD, [list(column) for column in columns])
