@@ -1,6 +1,7 @@
 """What backups and superusers do to files: `lo_check` sees it, and what mends it mends it."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -9,6 +10,7 @@ from io import StringIO
 import pytest
 from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
+from django.db import InternalError, connections
 
 from lo_storage.management.commands import lo_check
 from lo_storage.management.commands.lo_mend import MENDS
@@ -40,10 +42,33 @@ def copy(site):
     """An empty database beside the site's, for the alias to go to."""
     with site.connect("postgres") as session:
         session.execute("create database copy owner app")
-        site.use("copy")
-        yield site
-        site.use("app")
+    site.use("copy")
+    yield site
+    site.use("app")
+    with site.connect("postgres") as session:
         session.execute("drop database copy with (force)")
+
+
+@pytest.fixture
+def break_page(copy):
+    """A function that writes garbage over the block that has a page of a large object."""
+    copy.make_tables()
+
+    def break_page(title, page):
+        with copy.connect("postgres") as session:
+            path, block = session.execute(
+                "select pg_relation_filepath('pg_largeobject'), (ctid::text::point)[0]::int"
+                " from pg_largeobject where loid = %s and pageno = %s",
+                [loid(title), page],
+            ).fetchone()
+        connections[ALIAS].close()
+        copy.stop("fast")
+        with open(copy.data / path, "r+b") as file:
+            file.seek(block * 8192)
+            file.write(b"\xff" * 8192)
+        copy.start()
+
+    return break_page
 
 
 def check(**options):
@@ -146,6 +171,26 @@ def test_pages_that_are_lost(site, pages, found):
     with site.connect("postgres") as session:
         session.execute(f"delete from pg_largeobject where loid = {loid('march')} and {pages}")
     assert check(verify=True) == (1, found)
+
+
+@pytest.mark.parametrize(("page", "times"), [(20, 1), (48, 2)])
+def test_a_page_that_cannot_be_read(copy, break_page, page, times):
+    """The others are read all the same; the last page, which has the size, in any case."""
+    for title in ("april", "july"):
+        documents.create(title=title, data=ContentFile(title.encode(), f"{title}.txt"))
+        with copy.connect("postgres") as session:
+            session.execute(f"select lo_put({loid(title)}, 0, 'A')")
+    documents.create(title="june", data=ContentFile(os.urandom(100_000), "june.bin"))
+    break_page("june", page)
+    found = [("broken-content", "june")] * times
+    found += [("wrong-content", title) for title in ("april", "july")]
+    assert check(verify=True) == (1, found)
+    with pytest.raises(InternalError, match="invalid page"):
+        documents.get(title="june").delete()
+    with copy.connect("postgres") as session, session.transaction():
+        session.execute("set local zero_damaged_pages = on")
+        session.execute("delete from lo_storage_tests_document where title = 'june'")
+    assert check(verify=True) == (1, found[times:])
 
 
 PAGE = ROOT / "docs/checking.md"

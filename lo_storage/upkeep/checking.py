@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from django.db import connections
+from django.db import Error, connections
 
 from ..catalogue import TABLE
 from ..large_objects import INV_READ
@@ -16,7 +16,7 @@ from ..names import loid_of
 from .columns import columns_beside
 from .finding import Finding
 from .naming import search
-from .reading import at_once, in_chunks, reading
+from .reading import at_once, damage, in_chunks, reading
 from .references import reference_of
 
 # How many files one statement looks at. Measured: from 10,000 on it takes no longer for each.
@@ -122,6 +122,9 @@ UNCATALOGUED = """
        and not exists (select from (select null::text {names}) named (loid)
                         where named.loid = candidate.oid::text)
 """
+
+
+NAME = f"select name from {TABLE} where loid = %s::oid"
 
 
 class Part(NamedTuple):
@@ -241,7 +244,7 @@ def parts(alias: str) -> list[Part]:
 def check_files(
     alias: str, parts: list[Part], jobs: int, done: Callable[[int], None]
 ) -> Iterator[Finding]:
-    """Yield the files whose object is missing, of another size, or another role's.
+    """Yield the files whose object is missing, broken, of another size, or another role's.
 
     Arguments:
 
@@ -251,13 +254,39 @@ def check_files(
     """
 
     def look(part: Part) -> tuple[int, list[Finding]]:
-        with reading(alias) as cursor:
-            cursor.execute(FILES_OF_PART, part._asdict())
-            return part.files, [_file(*row) for row in cursor.fetchall()]
+        return part.files, _files(alias, part.after, part.last)
 
     for files, findings in at_once(jobs, look, parts, alias):
         yield from findings
         done(files)
+
+
+def _files(alias: str, after: int, last: int) -> list[Finding]:
+    """Return what is wrong with some files. Where the server cannot read one, it looks for it."""
+    try:
+        with reading(alias) as cursor:
+            cursor.execute(FILES_OF_PART, {"after": after, "last": last})
+            return [_file(*row) for row in cursor.fetchall()]
+    except Error as error:
+        what = damage(error)
+    if last - after > 1:
+        middle = (after + last) // 2
+        return [*_files(alias, after, middle), *_files(alias, middle, last)]
+    with reading(alias) as cursor:
+        cursor.execute(NAME, [last])
+        return [broken(name, "size", what) for (name,) in cursor.fetchall()]
+
+
+def broken(name: str, part: str, what: str) -> Finding:
+    """Return the finding of a file that the server cannot read, as of a page that is damaged."""
+    return Finding(
+        "error",
+        "broken-content",
+        name,
+        f"its {part} cannot be read: {what}",
+        f"{RESTORE}, and look after the disk",
+        name,
+    )
 
 
 def _file(

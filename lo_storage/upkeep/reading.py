@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import Error, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+# Of SQLSTATE: "Internal Error", as of a page that is damaged, and "System Error", as of the disk.
+DAMAGE = ("XX", "58")
 
 
 @contextmanager
@@ -56,3 +59,10 @@ def at_once[T, R](jobs: int, work: Callable[[T], R], parts: Iterable[T], alias: 
         pool.shutdown(cancel_futures=True)
         for connection in opened:
             connection.close()
+
+
+def damage(error: Error) -> str:
+    """Return what the server says of a page that it cannot read; raise any other error again."""
+    if not str(getattr(error.__cause__, "sqlstate", None)).startswith(DAMAGE):
+        raise error
+    return str(error).splitlines()[0]

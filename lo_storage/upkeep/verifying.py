@@ -6,15 +6,15 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple, Self
 
-from django.db import connections, transaction
+from django.db import Error, connections, transaction
 from psycopg import Cursor
 
 from ..catalogue import TABLE
 from ..database import cursor
 from ..large_objects import ROW_SIZE
-from .checking import restore
+from .checking import broken, restore
 from .finding import Finding
-from .reading import at_once, reading
+from .reading import at_once, damage, reading
 
 # What one statement reads, and of how many files at most. (Measured for 128 MiB: the server's own
 # sha256() takes 0.9 s of its processor, where to read takes 0.2 s of it, and hashlib 0.2 s here.)
@@ -117,7 +117,7 @@ def size_of(alias: str, selection: Selection) -> int:
 def verify(
     alias: str, selection: Selection, jobs: int, done: Callable[[int], None]
 ) -> Iterator[Finding]:
-    """Yield the files whose content is another than when it was stored.
+    """Yield the files whose content is another than when it was stored, or cannot be read.
 
     Arguments:
 
@@ -129,8 +129,9 @@ def verify(
     `selection` says so.
     """
     read = partial(_read, alias)
-    for files, hashes in at_once(jobs, read, batches(alias, selection), alias):
+    for files, hashes, findings in at_once(jobs, read, batches(alias, selection), alias):
         _record(alias, [hash for hash in hashes if hash.file.sha256 is None])
+        yield from findings
         for file, measured in hashes:
             if file.sha256 not in (None, measured):
                 yield Finding(
@@ -170,8 +171,20 @@ def _files(alias: str, selection: Selection) -> Iterator[ToRead]:
         after = rows[-1][0]
 
 
-def _read(alias: str, files: list[ToRead]) -> tuple[list[ToRead], list[Hash]]:
-    return files, _hashes(alias, files)
+def _read(alias: str, files: list[ToRead]) -> tuple[list[ToRead], list[Hash], list[Finding]]:
+    """Return the files, the SHA-256 of each that is as it was, and what cannot be read."""
+    try:
+        return files, _hashes(alias, files), []
+    except Error as error:
+        what = damage(error)
+    if len(files) == 1:
+        return files, [], [broken(files[0].name, "content", what)]
+    hashes, findings = [], []
+    for file in files:
+        _, its_hash, its_findings = _read(alias, [file])
+        hashes += its_hash
+        findings += its_findings
+    return files, hashes, findings
 
 
 def _hashes(alias: str, files: list[ToRead]) -> list[Hash]:
