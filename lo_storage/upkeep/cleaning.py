@@ -19,21 +19,23 @@ BATCH = 1000
 # Each table that is read is locked, with its indexes, until the statement ends.
 TABLES = 200
 
-# The catalogue itself names no file: with it there is always something to select from. A number of
-# more digits than were looked for is younger than the search, and its file stays.
+# For the numbers that are found, so that they stay off the disk.
+MEMORY = "64MB"
+
+# The catalogue itself names no file: with it there is always something to select from. A number
+# outside of what was looked for is younger than the search, and its file stays.
 UNNAMED = """
-    with key (key) as materialized (select name from {table} where false {keys}),
-         number (loid) as materialized (
-             select loid::bigint from {table} where false {numbers}
-         )
+    with key (loid, has_dot) as materialized (
+        select loid::bigint, true from {table} where false {keys}
+    )
     select name, size, original_name
       from {table} entry
-     where not exists (select from key where key = loid::text || '.')
-       and not exists (select from key where key = loid::text and name !~ '^[0-9]+[.][^0-9]')
-       and not exists (select from number where number.loid = entry.loid::bigint)
-       and length(loid::text) between {fewest} and {most}
-       and created_at < coalesce(%s::timestamptz, 'infinity')
-       and name = any (coalesce(%s::text[], array[name]))
+     where not exists (
+               select from key
+                where key.loid = entry.loid::bigint
+                  and (has_dot or name !~ '^[0-9]+[.][^0-9]')
+           )
+       and loid between {least}::oid and {greatest}::oid {conditions}
      order by loid
 """
 
@@ -96,21 +98,23 @@ def _found(
     alias: str, found_by: Search, before: datetime | None, names: list[str] | None
 ) -> list[Unnamed]:
     found: list[Unnamed] = []
-    queries = [("keys", query) for query in found_by.keys]
-    queries += [("numbers", query) for query in found_by.numbers]
+    queries = found_by.keys + [
+        f"select loid, true from ({query}) as number (loid)" for query in found_by.numbers
+    ]
+    # A condition that is always true would be taken for one that few files fulfil.
+    is_older = "" if before is None else "and created_at < %(before)s"
     for some in batched(queries, TABLES):
-        unions = {
-            kind: "".join(f" union all {query}" for of, query in some if of == kind)
-            for kind in ("keys", "numbers")
-        }
+        is_one_of_them = "" if names is None else "and name = any (%(names)s)"
         query = UNNAMED.format(
             table=TABLE,
-            fewest=found_by.fewest,
-            most=found_by.most,
-            **{kind: union.replace("%", "%%") for kind, union in unions.items()},
+            keys="".join(f" union all {query}" for query in some).replace("%", "%%"),
+            least=found_by.least,
+            greatest=found_by.greatest,
+            conditions=f"{is_older} {is_one_of_them}",
         )
-        with connections[alias].cursor() as cursor:
-            cursor.execute(query, [before, names])
+        with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+            cursor.execute(f"set local work_mem = '{MEMORY}'")
+            cursor.execute(query, {"before": before, "names": names})
             found = [Unnamed(*row) for row in cursor.fetchall()]
         names = [file.name for file in found]
     return found

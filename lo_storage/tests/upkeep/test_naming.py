@@ -186,8 +186,8 @@ def test_a_composite_type_is_told(column):
 
 
 def test_a_file_that_came_after_the_search_is_kept(name, monkeypatch):
-    """Its number may have more digits than were looked for."""
-    found_by = search("default")._replace(most=4, fewest=4)
+    """Its number is not among those that were looked for."""
+    found_by = search("default")._replace(greatest=1)
     assert cleaning._found("default", found_by, None, None) == []
 
 
