@@ -15,6 +15,7 @@ statement finds the right object, or none.
 This module knows no Django: its functions take a cursor as those of `large_objects` do.
 """
 
+import errno
 import os
 from datetime import datetime
 from typing import Any, NamedTuple, cast
@@ -75,13 +76,16 @@ FIND_AND_READ = """
 
 NAMES = "select name from lo_storage_largeobject order by loid"
 
+# PostgreSQL may have given the number of a lost object to a stranger's: ours ends where the
+# catalogue says. So of what is not read whole, the last byte is read, and the one behind it.
 # The content of another owner's object is not read: PostgreSQL may refuse it, and the error would
 # break the transaction. (Measured: to look at grants, too, makes each opening a third slower.)
 OPEN = """
     select coalesce(entry.name, ''), entry.created_at, pg_has_role(object.lomowner, 'usage'),
-           entry.version, entry.modified_at,
-           case when entry.size < %(content_below)s and pg_has_role(object.lomowner, 'usage')
-                then lo_get(object.oid, 0, %(content_below)s) end
+           entry.version, entry.modified_at, entry.size,
+           case when not pg_has_role(object.lomowner, 'usage') then null
+                when entry.size < %(content_below)s then lo_get(object.oid, 0, %(content_below)s)
+                else lo_get(object.oid, greatest(entry.size - 1, 0), 2) end
       from pg_largeobject_metadata object
       left join lo_storage_largeobject entry on entry.loid = object.oid
      where object.oid = %(loid)s::oid
@@ -146,15 +150,22 @@ READ_ROWS = """
      order by start
 """
 
+# As OPEN, it reads no stranger's object.
 READ_VERSION = """
-    select entry.version, entry.modified_at,
-           lo_get(object.oid, start, least(%(row_size)s, %(end)s::bigint - start)::int)
-      from lo_storage_largeobject entry
-      join pg_largeobject_metadata object on object.oid = entry.loid
+    with entry as materialized (
+        select entry.loid, entry.version, entry.modified_at
+          from lo_storage_largeobject entry
+          join pg_largeobject_metadata object on object.oid = entry.loid
+         where entry.loid = %(loid)s::oid
+           and entry.created_at = %(created_at)s
+           and length(lo_get(object.oid, greatest(entry.size - 1, 0), 2)) = least(entry.size, 1)
+    )
+    select version, modified_at,
+           lo_get(loid, start, least(%(row_size)s, %(end)s::bigint - start)::int)
+      from entry
      cross join generate_series(
                %(offset)s::bigint, %(end)s::bigint - 1, %(row_size)s::bigint
            ) as start
-     where entry.loid = %(loid)s::oid and entry.created_at = %(created_at)s
      order by start
 """
 
@@ -238,18 +249,49 @@ def names(cursor: Cursor) -> list[str]:
     return [name for (name,) in cursor.fetchall()]
 
 
-def open(
-    cursor: Cursor, loid: int, content_below: int = 0
-) -> tuple[str, datetime | None, bool, Version | None, bytes]:
-    """Return (stored name, `created_at`, whether this role owns it, version, content).
+class Opened(NamedTuple):
+    """What there is of an object; `created_at` and all but the next are None if not catalogued."""
 
-    Name, time and version are "", None and None for an object that is not catalogued. The content
-    is b"", but for a catalogued object of fewer than `content_below` bytes that this role owns. A
-    member of the owner's role does.
+    name: str  # "" if not catalogued
+    created_at: datetime | None
+    is_owner: bool  # whether this role is, or a member of the owner's
+    version: Version | None
+    size: int | None
+    content: bytes
+
+
+def open(cursor: Cursor, loid: int, content_below: int = 0) -> Opened:
+    """Look for an object, catalogued or not.
+
+    The content is b"", but for a catalogued object of fewer than `content_below` bytes that this
+    role owns. Raises `FileNotFoundError`, and `OSError` (`EIO`) for an object of this role that
+    does not end where the catalogue says.
     """
     cursor.execute(OPEN, {"loid": loid, "content_below": content_below})
-    name, created_at, is_owner, *version, content = existing(cursor.fetchone(), loid)
-    return name, created_at, is_owner, created_at and tuple(version), content or b""
+    name, created_at, is_owner, *version, size, content = existing(cursor.fetchone(), loid)
+    if created_at is None:
+        return Opened(name, None, is_owner, None, None, b"")
+    is_whole = size < content_below
+    if is_owner and len(content) != (size if is_whole else min(size, 1)):
+        raise strangers(name, size)
+    return Opened(
+        name,
+        created_at,
+        is_owner,
+        (version[0], version[1]),
+        size,
+        (content or b"") if is_whole else b"",
+    )
+
+
+def strangers(name: str, size: int) -> OSError:
+    """Return the exception for an object that is not the one that the catalogue has."""
+    return OSError(
+        errno.EIO,
+        f"its large object does not end at {size:,} bytes, as the catalogue says, and is left"
+        " alone: it may be another application's; manage.py lo_check says what is lost",
+        name,
+    )
 
 
 def size(cursor: Cursor, loid: int, created_at: datetime) -> int:

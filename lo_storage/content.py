@@ -40,14 +40,16 @@ class Content(NamedTuple):
         """Return (an object that exists, its stored name, its version, its content or b"").
 
         The content is given as `catalogue.open` says. An object of another role takes a second
-        statement, in a savepoint. Raises `PermissionError`.
+        statement, in a savepoint. Raises `PermissionError`, and `OSError` for a stranger's object.
         """
         with cursor(alias) as c:
-            name, created_at, is_owner, version, content = catalogue.open(c, loid, content_below)
-        if not is_owner:
+            opened = catalogue.open(c, loid, content_below)
+        if not opened.is_owner:
             with savepoint(alias), cursor(alias) as c:
-                large_objects.try_to_open(c, loid, INV_WRITE if writing else INV_READ)
-        return cls(alias, loid, created_at), name, version, content
+                end = large_objects.size(c, loid, INV_WRITE if writing else INV_READ)
+            if opened.size not in (None, end):
+                raise catalogue.strangers(opened.name, opened.size)
+        return cls(alias, loid, opened.created_at), opened.name, opened.version, opened.content
 
     def size(self) -> int:
         """Return the number of bytes."""
@@ -104,4 +106,4 @@ class Content(NamedTuple):
 
     def _created_at(self, c: Any) -> datetime | None:
         """Return `created_at`, or what it is now: an object may be adopted while it is open."""
-        return self.created_at or catalogue.open(c, self.loid)[1]
+        return self.created_at or catalogue.open(c, self.loid).created_at

@@ -108,12 +108,6 @@ TRUNCATE = """
     select lo_close(fd) from truncated
 """
 
-TRY_TO_OPEN = """
-    select lo_close(lo_open(oid, %(mode)s))
-      from pg_largeobject_metadata
-     where oid = %(loid)s::oid
-"""
-
 UNLINK = "select lo_unlink(oid) from pg_largeobject_metadata where oid = %(loid)s::oid"
 
 
@@ -143,9 +137,12 @@ def read_rows(cursor: Cursor, loid: int, offset: int, end: int = MAX_SIZE) -> It
     return bytes_of(cursor, loid)
 
 
-def size(cursor: Cursor, loid: int) -> int:
-    """Return the number of bytes; a hole counts, as it does in a sparse file."""
-    cursor.execute(SIZE, {"loid": loid, "mode": INV_READ})
+def size(cursor: Cursor, loid: int, mode: int = INV_READ) -> int:
+    """Return the number of bytes; a hole counts, as it does in a sparse file.
+
+    PostgreSQL raises where the role may not open the object in that mode.
+    """
+    cursor.execute(SIZE, {"loid": loid, "mode": mode})
     size, _ = existing(cursor.fetchone(), loid)
     return cast(int, size)
 
@@ -161,12 +158,6 @@ def truncate(cursor: Cursor, loid: int, size: int) -> None:
     """Cut the object to `size` bytes, or extend it with zeros."""
     check_end(size)
     cursor.execute(TRUNCATE, {"loid": loid, "size": size, "mode": INV_WRITE})
-    existing(cursor.fetchone(), loid)
-
-
-def try_to_open(cursor: Cursor, loid: int, mode: int) -> None:
-    """Open and close the object in a mode: PostgreSQL raises where the role may not."""
-    cursor.execute(TRY_TO_OPEN, {"loid": loid, "mode": mode})
     existing(cursor.fetchone(), loid)
 
 

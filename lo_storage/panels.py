@@ -40,7 +40,6 @@ OPERATIONS = {
     large_objects.READ_ROWS: "read",
     large_objects.SIZE: "size",
     large_objects.TRUNCATE: "truncate",
-    large_objects.TRY_TO_OPEN: "try to open",
     large_objects.UNLINK: "unlink",
     large_objects.WRITE: "write",
 }

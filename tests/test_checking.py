@@ -187,10 +187,13 @@ def test_a_page_that_cannot_be_read(copy, break_page, page, times):
     assert check(verify=True) == (1, found)
     with pytest.raises(InternalError, match="invalid page"):
         documents.get(title="june").delete()
+    lost = loid("june")
     with copy.connect("postgres") as session, session.transaction():
         session.execute("set local zero_damaged_pages = on")
         session.execute("delete from lo_storage_tests_document where title = 'june'")
-    assert check(verify=True) == (1, found[times:])
+    # Without its last page it does not end at its size, and is taken for a stranger's.
+    found[:times] = [("object-without-file", f"large object {lost}")] * (times - 1)
+    assert check(verify=True) == (1, found)
 
 
 PAGE = ROOT / "docs/checking.md"

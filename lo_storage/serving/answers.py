@@ -22,7 +22,7 @@ Segment = bytes | tuple[int, int]
 
 
 class ContentMissing(Exception):
-    """The catalogue has the file, and its large object is missing, or shorter than its size.
+    """The catalogue has the file, and its large object is missing, or of another size.
 
     It is no `OSError`: gunicorn takes one for a client that went away, and answers nothing.
     """
@@ -121,7 +121,7 @@ def check_length(entry: Entry, length: int, expected: int) -> None:
 
 def missing(entry: Entry) -> ContentMissing:
     """Log that the large object is not what the catalogue says; return the exception to raise."""
-    message = f"large object {entry.loid} is in the catalogue, and is missing or too short"
+    message = f"large object {entry.loid} is in the catalogue, and is missing or not of its size"
     logger.error("%s", message)
     return ContentMissing(message)
 

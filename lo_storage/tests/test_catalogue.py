@@ -57,13 +57,14 @@ def test_what_is_smaller_is_read_ahead(cursor, entry, ahead, content):
         entry.created_at,
         True,
         (entry.version, entry.modified_at),
+        10,
         content or b"",
     )
 
 
 def test_an_object_that_is_not_catalogued_is_opened_without_name_and_time(cursor):
     loid = large_objects.create(cursor, b"abc")
-    assert catalogue.open(cursor, loid, 100) == ("", None, True, None, b"")
+    assert catalogue.open(cursor, loid, 100) == ("", None, True, None, None, b"")
 
 
 def test_what_is_written_is_a_new_version_without_a_checksum(cursor, entry):

@@ -65,7 +65,7 @@ def test_it_counts_the_round_trips_of_one_operation_together(panel, save):
         ("create", name, WRITE_SIZE, 0, 1),
         ("write", loid, 2 * WRITE_SIZE, 0, 2),
         ("complete", loid, 0, 0, 1),
-        ("open", loid, 0, 0, 1),
+        ("open", loid, 0, 1, 1),  # the last byte
         ("read", loid, 0, 6 * WRITE_SIZE, 5),
     ]
 

@@ -204,7 +204,7 @@ def _execute(script: str, c: Any) -> None:
 
 
 def _mend_catalogue(found: list[str], c: Any) -> None:
-    migration = import_module("lo_storage.migrations.0002_one_rule_for_all_tables")
+    migration = import_module("lo_storage.migrations.0003_nothing_of_a_stranger")
     c.execute(migration.UNLINK.replace("create function", "create or replace function"))
     for name in ("lo_storage_unlink", "lo_storage_unlink_all"):
         c.execute(f"alter table {TABLE} enable trigger {name}")

@@ -162,7 +162,7 @@ def problems_of_catalogue(alias: str) -> list[str]:
                 found.append(f"the trigger {name} is missing: large objects outlive their files")
             elif not is_enabled:
                 found.append(f"the trigger {name} is disabled: large objects outlive their files")
-            elif function != f"{name}_v2":
+            elif function != f"{name}_v3":
                 found.append(f"the trigger {name} calls {function}, which is not the present one")
         cursor.execute(CONSTRAINTS, {"catalogue": TABLE})
         found += [f"the constraint {name} is missing" for (name,) in cursor.fetchall()]

@@ -146,7 +146,7 @@ def test_a_reference_that_rows_break_is_refused(unreferenced):
         f"drop function {NAME}_release() cascade",
         "alter table lo_storage_largeobject disable trigger lo_storage_unlink",
         "drop trigger lo_storage_unlink_all on lo_storage_largeobject",
-        "drop function lo_storage_unlink_v2() cascade",
+        "drop function lo_storage_unlink_v3() cascade",
         "alter table lo_storage_largeobject drop constraint lo_storage_largeobject_name_of_loid",
         "alter table lo_storage_largeobject drop constraint lo_storage_largeobject_pkey",
     ],
@@ -233,12 +233,12 @@ def test_by_another_alias_of_the_database_the_same_rows_are_seen(unreferenced):
 def test_what_a_migration_will_make_is_left_to_it():
     recorder = MigrationRecorder(connection)
     sql("alter table lo_storage_largeobject disable trigger lo_storage_unlink")
-    recorder.record_unapplied("lo_storage", "0002_one_rule_for_all_tables")
+    recorder.record_unapplied("lo_storage", "0003_nothing_of_a_stranger")
     try:
         ((_, _, refusal),) = mend_references("default", apply=True)
         assert "run manage.py migrate first" in refusal
         assert problems_of_catalogue("default")
     finally:
-        recorder.record_applied("lo_storage", "0002_one_rule_for_all_tables")
+        recorder.record_applied("lo_storage", "0003_nothing_of_a_stranger")
         list(mend_references("default", apply=True))
     assert problems_of_catalogue("default") == []

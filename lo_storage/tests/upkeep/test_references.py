@@ -137,7 +137,7 @@ def test_a_renamed_column_keeps_its_trigger(sql):
             "create or replace trigger lo_storage_unlink after delete on lo_storage_largeobject"
             " for each row execute function lo_storage_unlink_v1()",
             "create or replace trigger lo_storage_unlink after delete on lo_storage_largeobject"
-            " for each row execute function lo_storage_unlink_v2()",
+            " for each row execute function lo_storage_unlink_v3()",
             "the trigger lo_storage_unlink calls lo_storage_unlink_v1, which is not the present"
             " one",
         ),
