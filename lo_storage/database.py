@@ -158,5 +158,7 @@ def _keep_content_out_of_the_log(wrapped: Any) -> None:
 
 
 def _logged(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_logged(one) for one in value]
     is_content = isinstance(value, bytes | bytearray | memoryview)
     return f"<{len(value):,} bytes>" if is_content else value

@@ -1,7 +1,7 @@
 """The statements of the catalogue, over a plain psycopg cursor."""
 
 import hashlib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -31,8 +31,7 @@ def test_a_new_object(cursor):
     assert large_objects.read(cursor, loid, 0, 100) == b"abc"
 
 
-def test_a_number_that_a_lost_file_still_has_is_left_to_it(cursor):
-    """As after a restore without large objects: PostgreSQL takes the numbers for free."""
+def take_the_next_numbers(cursor):
     last = large_objects.create(cursor)
     cursor.execute(
         "insert into lo_storage_largeobject"
@@ -41,6 +40,52 @@ def test_a_number_that_a_lost_file_still_has_is_left_to_it(cursor):
         "   from generate_series(%s::bigint + 1, %s::bigint + 1000) as loid",
         [last, last],
     )
+    return last
+
+
+def new(number, **times):
+    content = f"content {number}".encode()
+    return catalogue.New(
+        content, f"a/{number}.tar.gz", hashlib.sha256(content).hexdigest(), **times
+    )
+
+
+def test_many_new_objects_come_in_one_statement_with_the_times_they_had(cursor):
+    then = datetime(2001, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
+    files = [new(number) for number in range(30)]
+    files.append(new(30, created_at=then, modified_at=then + timedelta(days=1)))
+    names = catalogue.create_many(cursor, files)
+    assert len(set(names)) == 31
+    for name, file in zip(names, files, strict=True):
+        entry = catalogue.find(cursor, name, 100)
+        assert entry.name == f"{entry.loid}.tar.gz"
+        assert entry.original_name == file.original_name.removeprefix("a/")
+        assert (entry.size, entry.sha256, entry.version, entry.content) == (
+            len(file.data),
+            file.sha256,
+            1,
+            file.data,
+        )
+    assert (entry.created_at, entry.modified_at) == (then, then + timedelta(days=1))
+    now = datetime.now(UTC)
+    assert now - catalogue.find(cursor, names[0]).created_at < timedelta(minutes=5)
+
+
+def test_many_new_objects_leave_numbers_of_lost_files_to_them(cursor):
+    last = take_the_next_numbers(cursor)
+    then = datetime(2001, 2, 3, tzinfo=UTC)
+    files = [new(number, created_at=then, modified_at=then) for number in range(3)]
+    entries = [catalogue.find(cursor, name, 100) for name in catalogue.create_many(cursor, files)]
+    assert [entry.content for entry in entries] == [file.data for file in files]
+    assert {entry.created_at for entry in entries} == {then}
+    assert min(entry.loid for entry in entries) >= 2**31
+    cursor.execute("select count(*) from pg_largeobject_metadata where oid > %s::oid", [last])
+    assert cursor.fetchone() == (3,)
+
+
+def test_a_number_that_a_lost_file_still_has_is_left_to_it(cursor):
+    """As after a restore without large objects: PostgreSQL takes the numbers for free."""
+    last = take_the_next_numbers(cursor)
     loid, name, created_at = catalogue.create(cursor, b"abc", "march.pdf", "ab")
     assert loid >= 2**31
     assert catalogue.find(cursor, name)[:7] == (loid, name, "march.pdf", 3, "ab", 1, created_at)
@@ -135,7 +180,10 @@ def test_the_end_of_a_large_object(cursor, entry):
 def test_adopting(cursor, entry):
     loid = large_objects.create(cursor, b"abc")
     assert catalogue.adopt(cursor, f"{loid}.pdf") is True
-    assert catalogue.find(cursor, f"{loid}.pdf").size == 3
+    assert catalogue.find(cursor, f"{loid}.pdf")[2:4] == ("", 3)
+    another = large_objects.create(cursor)
+    assert catalogue.adopt(cursor, f"{another}.pdf", "march.pdf") is True
+    assert catalogue.find(cursor, f"{another}.pdf").original_name == "march.pdf"
     for name in (f"{loid}.pdf", f"{loid}.html", "4294967295.pdf", "march.pdf"):
         assert catalogue.adopt(cursor, name) is False
 
