@@ -9,7 +9,7 @@ from django.db import connection, connections
 from lo_storage.storage import db_file_storage
 
 from .databases import administrator
-from .models import Attachment, Document
+from .models import Attachment, Document, Letter
 
 
 @pytest.fixture
@@ -34,6 +34,20 @@ def documents(transactional_db):
     with connection.schema_editor() as editor:
         editor.delete_model(Attachment)
         editor.delete_model(Document)
+
+
+@pytest.fixture
+def letters(transactional_db, settings):
+    """The model `Letter`, of an app that is installed, with its table."""
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "lo_storage.tests"]
+    made = [Document, Attachment, Letter]
+    with connection.schema_editor() as editor:
+        for model in made:
+            editor.create_model(model)
+    yield Letter
+    with connection.schema_editor() as editor:
+        for model in reversed(made):
+            editor.delete_model(model)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ from django.db import models
 
 from lo_storage.constraints import LargeObjectReference
 from lo_storage.fields import DbFileField, DbImageField
+from lo_storage.models import OidField
 
 
 class Document(models.Model):
@@ -73,3 +74,19 @@ class Picture(PictureBase):
             LargeObjectReference(field="data", name="lo_storage_tests_picture_data"),
             LargeObjectReference(field="image", name="lo_storage_tests_picture_image"),
         ]
+
+
+class Letter(models.Model):
+    """What has its file in one of several places, and no reference that would refuse the others."""
+
+    title = models.CharField(max_length=50, default="")
+    data = DbFileField(null=True, blank=True, upload_to="letters")
+    scan = models.FileField(storage=FileSystemStorage(), blank=True)
+    content = models.BinaryField(null=True)
+    number = OidField(null=True)
+
+    class Meta:
+        app_label = "lo_storage_tests"
+
+    def __str__(self):
+        return self.title

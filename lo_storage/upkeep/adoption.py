@@ -42,13 +42,13 @@ def adopt_all(alias: str) -> Iterator[Adoption]:
             yield Adoption(f"{model._meta.label}.{field.name}", name, adopt(alias, name))
 
 
-def adopt(alias: str, name: str) -> str | None:
+def adopt(alias: str, name: str, original_name: str = "") -> str | None:
     """Catalogue the object of a name; return None, or the reason why that cannot be."""
     loid = names.loid_of(name)
     if loid is None:
         return "is no name that the library gives"
     with cursor(alias) as c:
-        if catalogue.adopt(c, name):
+        if catalogue.adopt(c, name, original_name):
             return None
     other = LargeObject.objects.using(alias).filter(loid=loid).first()
     if other is not None:

@@ -1,0 +1,500 @@
+"""Field by field: the file of each row is copied, verified, and named by the row."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import batched, takewhile
+from typing import Any, NamedTuple
+
+from django.core.exceptions import SuspiciousFileOperation
+from django.core.files import File
+from django.core.files.storage import Storage
+from django.db import transaction
+from django.db.models import F, QuerySet, Value
+
+from .. import catalogue, names
+from ..catalogue import SMALL_SIZE, New
+from ..constraints import LargeObjectReference
+from ..database import cursor, db_for_write
+from ..models import LargeObject
+from ..storage import DbFileStorage
+from ..upkeep.adoption import adopt
+from ..upkeep.finding import Finding
+from ..upkeep.reading import at_once
+from .contents import (
+    BATCH_FILES,
+    BATCH_SIZE,
+    NotAsItWas,
+    Times,
+    compare,
+    head_of,
+    put_large,
+    put_small,
+    sha256_of,
+    storage_errors,
+)
+from .rows import Change, Column, as_key, file_columns, pages
+from .sources import CannotBegin, Objects, Row, Source, StoredFiles
+
+# How many rows a thread looks at, one after the other.
+PART = 16
+
+RUN_AGAIN = "Run it again"
+
+
+class Moved(NamedTuple):
+    """A row that names its new file."""
+
+    column: str
+    pk: Any
+    name: str
+
+
+class Read(NamedTuple):
+    """The content of a small file; of a large one (`content` is None) what there is to know."""
+
+    row: Row
+    original_name: str
+    times: Times
+    content: bytes | None
+
+
+class Copy(NamedTuple):
+    """A file that was copied to a storage."""
+
+    row: Row
+    name: str
+
+
+# A row, and the name that it has now, or why it has none; "" where it changed meanwhile.
+type Outcome = tuple[Row, str | Finding]
+
+
+@dataclass(frozen=True)
+class Move:
+    """How the files of a column are moved.
+
+    - `column`: the column whose rows name the new files.
+    - `source`: where they come from: the storage of the names that the column has until now, or
+      another column.
+    - `target`: the storage that gets them.
+    - `name_field`: a column with their original names, for what has none.
+    - `jobs`: how many are read at once.
+    - `adopt`: catalogue large objects where they are.
+    - `delete`: the source does not keep what was moved.
+    """
+
+    column: Column
+    source: Source
+    target: Storage
+    name_field: str | None = None
+    jobs: int = 1
+    adopt: bool = False
+    delete: bool = False
+
+    def check(self) -> None:
+        """Raise `CannotBegin` where no row could be moved."""
+        field = self.source.column.field
+        if self.adopt:
+            if not isinstance(self.source, Objects):
+                raise CannotBegin("--adopt is about large objects: a column of type oid or lo")
+            if not self._is_ours():
+                raise CannotBegin(f"the files of {self.column.label} are in another database")
+            self.source.refuse_triggers()
+        if self.delete and not isinstance(self.source, StoredFiles) and not field.null:
+            raise CannotBegin(
+                f"{self.source.column.label} may not be NULL, and so cannot be emptied; move"
+                " without --delete-source, and remove the column"
+            )
+        if not isinstance(self.target, DbFileStorage):
+            for constraint in self.column.model._meta.constraints:
+                if (
+                    isinstance(constraint, LargeObjectReference)
+                    and constraint.field == self.column.field.name
+                ):
+                    raise CannotBegin(
+                        f"the LargeObjectReference {constraint.name!r} lets {self.column.label}"
+                        " name files of the catalogue alone; remove it and migrate first"
+                    )
+
+    def rows(self) -> QuerySet[Any]:
+        """Return the rows that have something to move, or, in place, that have a file."""
+        rows = self.column.rows().filter(self.source.there())
+        return rows if self._is_in_place() else rows.filter(self.column.is_empty())
+
+    def run(
+        self,
+        done: Callable[[int], None],
+        dry_run: bool = False,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Moved | Finding]:
+        """Move what there is to move.
+
+        Arguments:
+
+        - `done`: is told how many rows were looked at.
+        - `dry_run`: only look whether the files are there.
+        - `stopped`: whether to come to an end; what was begun is finished.
+        """
+        numbers = self._numbers()
+        named = F(self.name_field) if self.name_field else Value("")
+        rows = self.rows().annotate(value=self.source.value(), named=named)
+        for page in pages(rows, "value", "named"):
+            found = [Row(pk, as_key(value), str(named or "")) for pk, value, named in page]
+            todo: list[Row] = []
+            for one in self._sort(found, numbers):
+                if isinstance(one, Row):
+                    todo.append(one)
+                else:
+                    yield one
+            yield from self._look(todo) if dry_run else self._move(rows, todo, stopped)
+            if stopped():
+                return
+            done(len(page))
+
+    # Which rows
+
+    def _is_in_place(self) -> bool:
+        return self.source.column == self.column
+
+    def _is_ours(self) -> bool:
+        """Whether rows and new files are one transaction."""
+        return (
+            isinstance(self.target, DbFileStorage)
+            and db_for_write(self.target.alias) == self.column.alias
+        )
+
+    def _numbers(self) -> set[str] | None:
+        """Return which names of the source could be of the library, too."""
+        if self._is_in_place() and isinstance(self.target, DbFileStorage):
+            assert isinstance(self.source, StoredFiles)
+            return self.source.numbers()
+        return set()
+
+    def _sort(self, rows: list[Row], numbers: set[str] | None) -> Iterator[Row | Finding]:
+        """Yield the rows to move, with what the catalogue has of them, and what cannot be."""
+        if not isinstance(self.source, StoredFiles):
+            yield from rows
+            return
+        library = self.source.storage
+        if self._is_in_place() and isinstance(self.target, DbFileStorage):
+            library = self.target
+        entries: dict[str, LargeObject] = {}
+        if isinstance(library, DbFileStorage):
+            catalogued = LargeObject.objects.using(db_for_write(library.alias))
+            entries = {
+                entry.name: entry
+                for entry in catalogued.filter(name__in=[row.value for row in rows])
+            }
+        for row in rows:
+            entry = entries.get(row.value)
+            if library is self.source.storage:
+                if entry is not None or not isinstance(library, DbFileStorage):
+                    yield row._replace(entry=entry)
+                elif not self._is_in_place() or names.loid_of(row.value) is not None:
+                    yield self._finding(
+                        row,
+                        "not-in-source",
+                        f"names {row.value}, which the catalogue does not have",
+                        "Bring it back from a backup, or make the row name nothing",
+                    )
+            elif entry is None:
+                yield row
+            elif row.value in numbers if numbers is not None else self.source.exists(row):
+                yield self._finding(
+                    row,
+                    "two-files",
+                    f"names {row.value}, which the library and the source have both",
+                    "Rename the file in the source, and let the row name it so, if it is that one",
+                )
+
+    def _look(self, rows: Iterable[Row]) -> Iterator[Moved | Finding]:
+        for row in rows:
+            try:
+                there = self.source.exists(row)
+            except storage_errors() as error:
+                yield self._unreadable(row, error)
+                continue
+            if there:
+                yield Moved(self.column.label, row.pk, "")
+            else:
+                yield self._missing(row)
+
+    # Moving
+
+    def _move(
+        self, rows: QuerySet[Any], todo: list[Row], stopped: Callable[[], bool]
+    ) -> Iterator[Moved | Finding]:
+        parts = takewhile(lambda part: not stopped(), map(list, batched(todo, PART)))
+        steps: Iterator[list[Outcome]]
+        if self.adopt:
+            steps = ([self._adopt_one(rows, row)] for part in parts for row in part)
+        elif self._is_ours():
+            steps = self._into_the_library(
+                rows, at_once(self.jobs, self._read, parts, self.column.alias)
+            )
+        else:
+            copies = at_once(self.jobs, self._copy, parts, self.column.alias)
+            steps = (self._name_copies(rows, part) for part in copies)
+        for step in steps:
+            moved = []
+            for row, outcome in step:
+                if isinstance(outcome, Finding):
+                    yield outcome
+                elif outcome:
+                    moved.append(row)
+                    yield Moved(self.column.label, row.pk, outcome)
+            if self.delete and isinstance(self.source, StoredFiles):
+                yield from self._delete(self.source, moved)
+
+    def _read(self, rows: list[Row]) -> list[Read | Outcome]:
+        return list(map(self._read_one, rows))
+
+    def _read_one(self, row: Row) -> Read | Outcome:
+        try:
+            with self.source.open(row) as file:
+                head = head_of(file)
+            content = head if len(head) < SMALL_SIZE else None
+            name = self.source.original_name(row)
+            return Read(row, name, self.source.times(row), content)
+        except FileNotFoundError:
+            return row, self._missing(row)
+        except storage_errors() as error:
+            return row, self._unreadable(row, error)
+
+    def _into_the_library(
+        self, rows: QuerySet[Any], parts: Iterable[list[Read | Outcome]]
+    ) -> Iterator[list[Outcome]]:
+        """Store small files by the MiB, and each large one by itself."""
+        batch: list[Read] = []
+        size = 0
+        for part in parts:
+            for one in part:
+                if not isinstance(one, Read):
+                    yield [one]
+                elif one.content is None:
+                    yield [self._put_large(rows, one)]
+                else:
+                    if size + len(one.content) > BATCH_SIZE or len(batch) == BATCH_FILES:
+                        yield self._put_small(rows, batch)
+                        batch, size = [], 0
+                    batch.append(one)
+                    size += len(one.content)
+        if batch:
+            yield self._put_small(rows, batch)
+
+    def _put_small(
+        self, rows: QuerySet[Any], batch: list[Read], wait: bool = False
+    ) -> list[Outcome]:
+        """Store files and name them, in one transaction; what fails there, each in its own."""
+        files = [
+            New(read.content or b"", read.original_name, _sha256(read.content or b""), *read.times)
+            for read in batch
+        ]
+        try:
+            with transaction.atomic(using=self.column.alias):
+                for read, file in zip(batch, files, strict=True):
+                    compare(file.sha256, self.source.sha256(read.row) or file.sha256)
+                new = put_small(self.column.alias, files)
+                named = self._name(
+                    rows, dict(zip([read.row for read in batch], new, strict=True)), wait
+                )
+        except storage_errors() as error:
+            if len(batch) == 1:
+                return [(batch[0].row, self._refused(batch[0].row, error))]
+            return [pair for read in batch for pair in self._put_small(rows, [read], wait=True)]
+        outcomes: list[Outcome] = []
+        for read in batch:
+            if wait or read.row in named:
+                outcomes.append((read.row, named.get(read.row, "")))
+            else:
+                outcomes += self._put_small(rows, [read], wait=True)
+        return outcomes
+
+    def _put_large(self, rows: QuerySet[Any], read: Read) -> Outcome:
+        assert isinstance(self.target, DbFileStorage)
+        row = read.row
+        try:
+            with transaction.atomic(using=self.column.alias), self.source.open(row) as file:
+                content = file if isinstance(file, File) else File(file)
+                name, sha256 = put_large(
+                    self.target, self.column.alias, read.original_name, content, read.times
+                )
+                compare(sha256, self.source.sha256(row) or sha256)
+                return row, self._name(rows, {row: name}, wait=True).get(row, "")
+        except storage_errors() as error:
+            return row, self._refused(row, error)
+
+    def _adopt_one(self, rows: QuerySet[Any], row: Row) -> Outcome:
+        assert isinstance(self.source, Objects)
+        name = f"{row.value}{names.suffix_of(row.named)}"
+        alias = self.column.alias
+        try:
+            with transaction.atomic(using=alias):
+                entry = LargeObject.objects.using(alias).filter(loid=row.value).first()
+                if entry is not None:  # Another row points at it, too.
+                    name = entry.name
+                elif refusal := adopt(alias, name, row.named):
+                    return row, self._finding(row, "refused", refusal, "Leave it, or mend that")
+                return row, self._name(rows, {row: name}, wait=True, keep=True).get(row, "")
+        except storage_errors() as error:
+            return row, self._refused(row, error)
+
+    def _name(
+        self, rows: QuerySet[Any], new: dict[Row, str], wait: bool, keep: bool = False
+    ) -> dict[Row, str]:
+        """Let rows name their new files, in this transaction; return those that do now.
+
+        New files of the library that no row names are deleted, unless they are to be kept.
+        """
+        same = self._unchanged(new)
+        changes = {row.pk: Change(row.value, new[row]) for row in same}
+        others = {}
+        if self.delete and not self._is_in_place():
+            field = self.source.column.field
+            others = {field.name: None if field.null else ""}
+        renamed = self.column.rename(rows, changes, wait, others)
+        named = {row: name for row, name in new.items() if row.pk in renamed}
+        if self.delete and isinstance(self.source, Objects) and not self.adopt:
+            for row in named:
+                self.source.unlink(row)
+        if self._is_ours() and not keep:
+            with cursor(self.column.alias) as c:
+                for row, name in new.items():
+                    if row not in named:
+                        catalogue.delete(c, name)
+        return named
+
+    def _unchanged(self, rows: Iterable[Row]) -> list[Row]:
+        """Return the rows whose file was not written to since it was looked up."""
+        rows = list(rows)
+        if not isinstance(self.source, StoredFiles):
+            return rows
+        storage = self.source.storage
+        if not isinstance(storage, DbFileStorage):
+            return rows
+        with transaction.atomic(using=db_for_write(storage.alias)):
+            entries = LargeObject.objects.using(db_for_write(storage.alias)).select_for_update()
+            found = entries.filter(name__in=[row.value for row in rows]).order_by("loid")
+            versions = dict(found.values_list("name", "version"))
+        return [row for row in rows if row.entry and versions.get(row.value) == row.entry.version]
+
+    def _copy(self, rows: list[Row]) -> list[Copy | Outcome]:
+        return list(map(self._copy_one, rows))
+
+    def _copy_one(self, row: Row) -> Copy | Outcome:
+        name = ""
+        try:
+            with self.source.open(row) as file:
+                content = file if isinstance(file, File) else File(file)
+                expected = self.source.sha256(row) or sha256_of(content)
+                content.seek(0)
+                name = self.target.save(
+                    self._new_name(row), content, max_length=self.column.field.max_length
+                )
+            with self.target.open(name) as copy:
+                compare(sha256_of(copy), expected)
+            self._set_times(name, self.source.times(row))
+            return Copy(row, name)
+        except storage_errors() as error:
+            if name:
+                self.target.delete(name)
+            elif isinstance(error, FileNotFoundError):
+                return row, self._missing(row)
+            return row, self._refused(row, error)
+
+    def _new_name(self, row: Row) -> str:
+        """Return the name that the field would give, of what the file was called."""
+        original = self.source.original_name(row)
+        field = self.column.field
+        instance = self.column.rows().get(pk=row.pk) if callable(field.upload_to) else None
+        for candidate in (original, row.value if isinstance(row.value, str) else "file"):
+            with suppress(SuspiciousFileOperation):
+                name = self.target.generate_filename(field.generate_filename(instance, candidate))
+                # In the same column nobody could tell it from one of the library.
+                return f"_{name}" if names.loid_of(name) is not None else name
+        return "file"
+
+    def _set_times(self, name: str, times: Times) -> None:
+        """Give a copy the time that the file had, where it is a file of the system's."""
+        modified = times[1]
+        if modified is not None:
+            with suppress(NotImplementedError):
+                os.utime(self.target.path(name), (modified.timestamp(), modified.timestamp()))
+
+    def _name_copies(self, rows: QuerySet[Any], part: list[Copy | Outcome]) -> list[Outcome]:
+        """Let rows name their copies; a copy that no row names is deleted."""
+        outcomes = [one for one in part if not isinstance(one, Copy)]
+        copies = [one for one in part if isinstance(one, Copy)]
+        named: dict[Row, str] = {}
+        try:
+            if copies:
+                named = self._name_in_a_transaction(rows, copies, wait=False)
+        except storage_errors():
+            pass  # Each is tried by itself.
+        for copy in copies:
+            outcome: str | Finding = named.get(copy.row, "")
+            if not outcome:
+                try:
+                    found = self._name_in_a_transaction(rows, [copy], wait=True)
+                    outcome = found.get(copy.row, "")
+                except storage_errors() as error:
+                    outcome = self._refused(copy.row, error)
+            if not isinstance(outcome, str) or not outcome:
+                self.target.delete(copy.name)
+            outcomes.append((copy.row, outcome))
+        return outcomes
+
+    def _name_in_a_transaction(
+        self, rows: QuerySet[Any], copies: list[Copy], wait: bool
+    ) -> dict[Row, str]:
+        with transaction.atomic(using=self.column.alias):
+            return self._name(rows, {copy.row: copy.name for copy in copies}, wait)
+
+    def _delete(self, source: StoredFiles, moved: list[Row]) -> Iterator[Finding]:
+        for row, name in source.unnamed(moved, file_columns(self.column.alias)):
+            try:
+                source.storage.delete(name)
+            except storage_errors() as error:
+                yield self._finding(
+                    row,
+                    "not-deleted",
+                    f"{name} was moved, and could not be deleted: {_words(error)}",
+                    "Delete it by hand",
+                )
+
+    # What could not be moved
+
+    def _finding(self, row: Row, kind: str, what: str, mend: str) -> Finding:
+        name = row.value if isinstance(row.value, str) else None
+        where = f"{self.column.label}, row {row.pk}"
+        return Finding("error", kind, where, what, mend, name, str(row.pk))
+
+    def _missing(self, row: Row) -> Finding:
+        what = f"names {row.value}" if not isinstance(row.value, bytes) else "has a content"
+        return self._finding(
+            row,
+            "not-in-source",
+            f"{what}, which is not in the source",
+            "Put it there and run it again, or make the row name nothing",
+        )
+
+    def _unreadable(self, row: Row, error: Exception) -> Finding:
+        return self._finding(
+            row, "unreadable", f"its file cannot be read: {_words(error)}", RUN_AGAIN
+        )
+
+    def _refused(self, row: Row, error: Exception) -> Finding:
+        if isinstance(error, NotAsItWas):
+            return self._finding(row, "wrong-content", str(error), RUN_AGAIN)
+        return self._finding(row, "refused", f"was not moved: {_words(error)}", RUN_AGAIN)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,98 @@
+"""The rows of one file column: which there are, and how one comes to name another file."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from django.apps import apps
+from django.db import models, router, transaction
+from django.db.models import Case, Q, QuerySet, Value, When
+
+# How many rows are looked at by one statement.
+PAGE = 1000
+
+# How long a row that somebody else holds is waited for.
+LOCK_TIMEOUT = "30s"
+
+
+class Column(NamedTuple):
+    """A file column, and the alias of the database where its rows are."""
+
+    model: type[models.Model]
+    field: Any
+    alias: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.model._meta.label}.{self.field.name}"
+
+    def rows(self) -> QuerySet[Any]:
+        """Return all rows; a manager may hide some."""
+        return QuerySet(self.model, using=self.alias)
+
+    def is_empty(self) -> Q:
+        """Return the condition that a row names no file."""
+        return Q(**{self.field.name: None}) | Q(**{self.field.name: ""})
+
+    def rename(
+        self,
+        rows: QuerySet[Any],
+        changes: Mapping[Any, "Change"],
+        wait: bool,
+        others: Mapping[str, Any] | None = None,
+    ) -> set[Any]:
+        """Let rows name other files, in this transaction; return the keys of those that do now.
+
+        Arguments:
+
+        - `rows`: those that may, with `value` annotated. They are looked at once they are locked.
+        - `changes`: by the primary key.
+        - `wait`: for a row that is locked, which else is left out. Who holds some locks and waits
+          for others may meet one who waits for the first.
+        - `others`: what else is set.
+        """
+        if wait:
+            with transaction.get_connection(self.alias).cursor() as cursor:
+                cursor.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+        locked = rows.filter(pk__in=list(changes)).select_for_update(
+            skip_locked=not wait, no_key=True
+        )
+        keys = [
+            key
+            for key, value in locked.values_list("pk", "value")
+            if as_key(value) == changes[key].value
+        ]
+        if keys:
+            new = Case(
+                *(When(pk=key, then=Value(changes[key].name)) for key in keys),
+                output_field=models.TextField(),
+            )
+            self.rows().filter(pk__in=keys).update(**{self.field.name: new}, **(others or {}))
+        return set(keys)
+
+
+class Change(NamedTuple):
+    """A row that had a value when its file was read, and the name that it gets."""
+
+    value: Any
+    name: str
+
+
+def file_columns(alias: str) -> Iterator[Column]:
+    """Yield each file column whose rows are in a database, whatever its storage."""
+    for model in apps.get_models():
+        for field in model._meta.local_concrete_fields:
+            if isinstance(field, models.FileField) and router.db_for_write(model) == alias:
+                yield Column(model, field, alias)
+
+
+def as_key(value: Any) -> Any:
+    """Return a value of a column, as it can be compared: psycopg gives bytes as a memoryview."""
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+def pages(rows: QuerySet[Any], *columns: Any) -> Iterator[list[Any]]:
+    """Yield the values of some columns of all rows, with the primary key first, page by page."""
+    rest = rows.order_by("pk")
+    while page := list(rest.values_list("pk", *columns)[:PAGE]):
+        yield page
+        rest = rows.filter(pk__gt=page[-1][0]).order_by("pk")
