@@ -39,6 +39,15 @@ READ_AGAIN = """
 """
 
 
+READ_SMALL = """
+    select name, lo_get(object.oid, 0, size::int + 1)
+      from lo_storage_largeobject
+      join pg_largeobject_metadata object
+        on object.oid = loid and pg_has_role(lomowner, 'usage')
+     where name = any (%(names)s::text[]) and size <= %(size)s
+"""
+
+
 class NotAsItWas(OSError):
     """What was read again differs from what was to be stored."""
 
@@ -100,6 +109,13 @@ def put_large(
     with storage.open(name) as stored:
         compare(sha256_of(stored), entry.sha256)
     return name, entry.sha256
+
+
+def read_small(alias: str, names: Sequence[str]) -> dict[str, bytes]:
+    """Return the contents of small files; of one that is gone, or another role's, none."""
+    with cursor(alias) as c:
+        c.execute(READ_SMALL, {"names": list(names), "size": SMALL_SIZE})
+        return dict(c.fetchall())
 
 
 def compare(read: str, expected: str) -> None:

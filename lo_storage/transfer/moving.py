@@ -9,7 +9,7 @@ from itertools import batched, takewhile
 from typing import Any, NamedTuple
 
 from django.core.exceptions import SuspiciousFileOperation
-from django.core.files import File
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import Storage
 from django.db import transaction
 from django.db.models import F, QuerySet, Value
@@ -17,7 +17,7 @@ from django.db.models import F, QuerySet, Value
 from .. import catalogue, names
 from ..catalogue import SMALL_SIZE, New
 from ..constraints import LargeObjectReference
-from ..database import cursor, db_for_write
+from ..database import cursor, db_for_read, db_for_write
 from ..models import LargeObject
 from ..storage import DbFileStorage
 from ..upkeep.adoption import adopt
@@ -32,6 +32,7 @@ from .contents import (
     head_of,
     put_large,
     put_small,
+    read_small,
     sha256_of,
     storage_errors,
 )
@@ -39,7 +40,7 @@ from .rows import Change, Column, as_key, file_columns, pages
 from .sources import CannotBegin, Objects, Row, Source, StoredFiles
 
 # How many rows a thread looks at, one after the other.
-PART = 16
+PART = 32
 
 RUN_AGAIN = "Run it again"
 
@@ -238,6 +239,7 @@ class Move:
         else:
             copies = at_once(self.jobs, self._copy, parts, self.column.alias)
             steps = (self._name_copies(rows, part) for part in copies)
+        columns = list(file_columns(self.column.alias)) if self.delete else []
         for step in steps:
             moved = []
             for row, outcome in step:
@@ -247,7 +249,7 @@ class Move:
                     moved.append(row)
                     yield Moved(self.column.label, row.pk, outcome)
             if self.delete and isinstance(self.source, StoredFiles):
-                yield from self._delete(self.source, moved)
+                yield from self._delete(self.source, moved, columns)
 
     def _read(self, rows: list[Row]) -> list[Read | Outcome]:
         return list(map(self._read_one, rows))
@@ -382,12 +384,16 @@ class Move:
         return [row for row in rows if row.entry and versions.get(row.value) == row.entry.version]
 
     def _copy(self, rows: list[Row]) -> list[Copy | Outcome]:
-        return list(map(self._copy_one, rows))
+        contents: dict[str, bytes] = {}
+        source = self.source
+        if isinstance(source, StoredFiles) and isinstance(source.storage, DbFileStorage):
+            contents = read_small(db_for_read(source.storage.alias), [row.value for row in rows])
+        return [self._copy_one(row, contents.get(row.value)) for row in rows]
 
-    def _copy_one(self, row: Row) -> Copy | Outcome:
+    def _copy_one(self, row: Row, known: bytes | None) -> Copy | Outcome:
         name = ""
         try:
-            with self.source.open(row) as file:
+            with self.source.open(row) if known is None else ContentFile(known) as file:
                 content = file if isinstance(file, File) else File(file)
                 expected = self.source.sha256(row) or sha256_of(content)
                 content.seek(0)
@@ -453,8 +459,10 @@ class Move:
         with transaction.atomic(using=self.column.alias):
             return self._name(rows, {copy.row: copy.name for copy in copies}, wait)
 
-    def _delete(self, source: StoredFiles, moved: list[Row]) -> Iterator[Finding]:
-        for row, name in source.unnamed(moved, file_columns(self.column.alias)):
+    def _delete(
+        self, source: StoredFiles, moved: list[Row], columns: list[Column]
+    ) -> Iterator[Finding]:
+        for row, name in source.unnamed(moved, columns):
             try:
                 source.storage.delete(name)
             except storage_errors() as error:
