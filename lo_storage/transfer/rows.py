@@ -96,19 +96,23 @@ class Change(NamedTuple):
 
 def file_columns(alias: str) -> Iterator[Column]:
     """Yield each file column whose rows are in a database, whatever its storage."""
-    connection = connections[alias]
-    with connection.cursor() as cursor:
-        for model in apps.get_models():
-            # It may have none yet; to_regclass() knows the search path, and names with a schema.
-            cursor.execute(
-                "select to_regclass(%s) is not null",
-                [connection.ops.quote_name(model._meta.db_table)],
-            )
-            if router.db_for_write(model) != alias or cursor.fetchone() != (True,):
-                continue
+    for model in apps.get_models():
+        if router.db_for_write(model) == alias and has_table(model, alias):
             for field in model._meta.local_concrete_fields:
                 if isinstance(field, models.FileField):
                     yield Column(model, field, alias)
+
+
+def has_table(model: type[models.Model], alias: str) -> bool:
+    """Whether a model has its table, which it has not before its migration."""
+    connection = connections[alias]
+    with connection.cursor() as cursor:
+        # It knows the search path, and names with a schema.
+        cursor.execute(
+            "select to_regclass(%s) is not null",
+            [connection.ops.quote_name(model._meta.db_table)],
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def as_key(value: Any) -> Any:

@@ -1,9 +1,15 @@
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.template.defaultfilters import filesizeformat
 
+from lo_storage.database import db_for_write
+from lo_storage.management.progress import Progress
 from lo_storage.management.transfer import TransferCommand
+from lo_storage.models import LargeObject
 from lo_storage.storage import DbFileStorage, db_file_storage
+from lo_storage.transfer.exporting import begin, export_all, size_of
 from lo_storage.transfer.rows import Column
 from lo_storage.transfer.sources import CannotBegin, Source, StoredFiles, storage_of
 
@@ -39,4 +45,17 @@ class Command(TransferCommand):
         )
 
     def move_all(self, options: Any) -> None:
-        raise NotImplementedError
+        self.refuse(options, "to")
+        alias, folder = db_for_write(options["database"]), Path(options["all"])
+        if options["dry_run"]:
+            self.moved = LargeObject.objects.using(alias).count()
+            return
+        begin(folder)
+        try:
+            with Progress(self.stderr._out, "Files", size_of(alias), filesizeformat) as bar:
+                self.tell(bar, export_all(alias, folder, bar.add, lambda: self.stop))
+        except OSError as error:
+            raise CannotBegin(
+                f"{error.filename or folder} cannot be written: {error.strerror}; run it again, and"
+                " it goes on"
+            ) from error

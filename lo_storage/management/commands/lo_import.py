@@ -1,9 +1,15 @@
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.template.defaultfilters import filesizeformat
 
+from lo_storage.database import db_for_write
+from lo_storage.management.progress import Progress
 from lo_storage.management.transfer import TransferCommand
 from lo_storage.storage import DbFileStorage, db_file_storage
+from lo_storage.transfer.bags import NotABag, oxum, validate
+from lo_storage.transfer.importing import import_all
 from lo_storage.transfer.rows import Column
 from lo_storage.transfer.sources import CannotBegin, Source, StoredFiles, storage_of
 
@@ -42,4 +48,16 @@ class Command(TransferCommand):
         return StoredFiles(source, column), target
 
     def move_all(self, options: Any) -> None:
-        raise NotImplementedError
+        self.refuse(options, "from", "adopt")
+        alias, folder = db_for_write(options["database"]), Path(options["all"])
+        try:
+            size, _ = oxum(folder)
+            with Progress(self.stderr._out, "Checking", size, filesizeformat) as bar:
+                validate(folder, bar.add)
+            with Progress(self.stderr._out, "Files", size, filesizeformat) as bar:
+                self.tell(
+                    bar,
+                    import_all(alias, folder, bar.add, options["dry_run"], lambda: self.stop),
+                )
+        except NotABag as error:
+            raise CannotBegin(f"{error}. Nothing was changed") from error

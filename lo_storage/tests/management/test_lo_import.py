@@ -5,13 +5,9 @@ import os
 from datetime import UTC, datetime
 
 import pytest
-from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
 from django.core.management import CommandError
-from django.db import connection
 
-from lo_storage import large_objects
-from lo_storage.database import cursor
 from lo_storage.models import LargeObject
 
 from ..commands import run
