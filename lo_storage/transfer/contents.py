@@ -1,6 +1,7 @@
 """The content of one file, wherever it is: read, hashed, and put into the library."""
 
 import hashlib
+import io
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -71,14 +72,20 @@ def sha256_of(file: File) -> str:  # type: ignore[type-arg]  # no generic at run
     return digest.hexdigest()
 
 
-def head_of(file: Any) -> bytes:
-    """Return the content of a small file, and of any other the first 256 KiB, or more."""
+def small_content(file: Any) -> bytes | None:
+    """Return the content of a small file, and None of any other."""
+    try:
+        size = file.size
+    except (AttributeError, io.UnsupportedOperation):
+        size = 0  # It is not known.
+    if size >= SMALL_SIZE:
+        return None  # Some storages fetch all of a file when any of it is read.
     parts: list[bytes] = []
     size = 0
     while size < SMALL_SIZE and (part := file.read(SMALL_SIZE - size)):
         parts.append(part)
         size += len(part)
-    return b"".join(parts)
+    return b"".join(parts) if size < SMALL_SIZE else None
 
 
 def put_small(alias: str, files: Sequence[New]) -> list[str]:

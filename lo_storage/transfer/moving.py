@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import Storage
-from django.db import transaction
+from django.db import Error, transaction
 from django.db.models import F, QuerySet, Value
 
 from .. import catalogue, names
-from ..catalogue import SMALL_SIZE, New
+from ..catalogue import New
 from ..constraints import LargeObjectReference
 from ..database import cursor, db_for_read, db_for_write
 from ..models import LargeObject
@@ -29,11 +29,11 @@ from .contents import (
     NotAsItWas,
     Times,
     compare,
-    head_of,
     put_large,
     put_small,
     read_small,
     sha256_of,
+    small_content,
     storage_errors,
 )
 from .rows import Change, Column, as_key, file_columns, pages
@@ -257,8 +257,7 @@ class Move:
     def _read_one(self, row: Row) -> Read | Outcome:
         try:
             with self.source.open(row) as file:
-                head = head_of(file)
-            content = head if len(head) < SMALL_SIZE else None
+                content = small_content(file)
             name = self.source.original_name(row)
             return Read(row, name, self.source.times(row), content)
         except FileNotFoundError:
@@ -462,7 +461,15 @@ class Move:
     def _delete(
         self, source: StoredFiles, moved: list[Row], columns: list[Column]
     ) -> Iterator[Finding]:
-        for row, name in source.unnamed(moved, columns):
+        unnamed = list(source.unnamed(moved, columns))
+        if isinstance(source.storage, DbFileStorage):
+            # One transaction, or where one of them is refused, one for each.
+            with suppress(Error):
+                with transaction.atomic(using=db_for_write(source.storage.alias)):
+                    for _, name in unnamed:
+                        source.storage.delete(name)
+                return
+        for row, name in unnamed:
             try:
                 source.storage.delete(name)
             except storage_errors() as error:

@@ -1,0 +1,49 @@
+import os
+from datetime import UTC, datetime
+
+import pytest
+from django.core.files.storage import FileSystemStorage
+
+THEN = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
+
+
+class Meddling(FileSystemStorage):
+    """A storage in which something happens whenever a file is opened."""
+
+    meddle = staticmethod(lambda name: None)
+
+    def _open(self, name, mode="rb"):
+        self.meddle(name)
+        return super()._open(name, mode)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "media"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def letter(letters, folder):
+    """A function that makes a row whose file is in the folder."""
+
+    def letter(name="a letter.pdf", content=b"content"):
+        path = folder / name
+        path.write_bytes(content)
+        os.utime(path, (THEN.timestamp(), THEN.timestamp()))
+        return letters.objects.create(data=name)
+
+    return letter
+
+
+@pytest.fixture
+def meddling(folder, settings, monkeypatch):
+    """A function that says what happens when a file is opened in the storage "meddling"."""
+    settings.STORAGES = settings.STORAGES | {
+        "meddling": {
+            "BACKEND": "lo_storage.tests.transfer.conftest.Meddling",
+            "OPTIONS": {"location": str(folder)},
+        }
+    }
+    return lambda meddle: monkeypatch.setattr(Meddling, "meddle", staticmethod(meddle))

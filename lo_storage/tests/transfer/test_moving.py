@@ -1,0 +1,142 @@
+"""What becomes of rows and files while a column's files are moved."""
+
+import os
+import signal
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.management import CommandError
+from django.db import connection, transaction
+
+from lo_storage.models import LargeObject
+from lo_storage.transfer import rows
+
+from ..commands import run
+
+COLUMN = "lo_storage_tests.Letter.data"
+
+
+def lo_import(source, **options):
+    return run("lo_import", column=COLUMN, **{"from": str(source), "jobs": 1} | options)
+
+
+def content_of(row):
+    row.refresh_from_db()
+    with row.data.open() as file:
+        return file.read()
+
+
+def test_an_upload_that_comes_meanwhile_is_kept(letter, letters, meddling):
+    first, second = letter("first.pdf"), letter("second.pdf", bytes(1_000_000))
+
+    def upload(name):
+        for row in letters.objects.filter(data=name):
+            row.data = ContentFile(f"newer than {name}".encode(), "newer.pdf")
+            row.save()
+
+    meddling(upload)
+    assert lo_import("meddling") == "Moved: 0. Not moved: 0.\n"
+    assert content_of(first) == b"newer than first.pdf"
+    assert content_of(second) == b"newer than second.pdf"
+    assert LargeObject.objects.count() == 2
+    assert lo_import("meddling") == "Moved: 0. Not moved: 0.\n"
+
+
+def test_a_row_that_goes_meanwhile_leaves_no_file(letter, letters, meddling):
+    letter("first.pdf")
+    meddling(lambda name: letters.objects.filter(data=name).delete())
+    assert lo_import("meddling") == "Moved: 0. Not moved: 0.\n"
+    assert LargeObject.objects.count() == 0
+
+
+def test_a_row_that_is_locked_for_long_is_told_and_the_others_move(
+    letter, folder, other_session, monkeypatch, capsys
+):
+    monkeypatch.setattr(rows, "LOCK_TIMEOUT", "100ms")
+    first, second = letter("first.pdf"), letter("second.pdf")
+    with other_session.transaction():
+        other_session.execute(
+            "select from lo_storage_tests_letter where id = %s for update", [first.pk]
+        )
+        with pytest.raises(CommandError, match=r"^Moved: 1\. Not moved: 1\.$"):
+            lo_import(folder)
+        first.refresh_from_db()
+        assert first.data.name == "first.pdf"
+        assert content_of(second) == b"content"
+    assert LargeObject.objects.count() == 1
+    assert lo_import(folder) == "Moved: 1. Not moved: 0.\n"
+
+
+def test_a_row_that_the_database_refuses_stops_no_other(letter, folder):
+    made = [letter(f"{n}.pdf") for n in range(4)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "alter table lo_storage_tests_letter add constraint other"
+            f" check (id <> {made[1].pk} or data = '1.pdf')"
+        )
+    with pytest.raises(CommandError, match=r"^Moved: 3\. Not moved: 1\.$"):
+        lo_import(folder)
+    assert [content_of(row) for row in made if row != made[1]] == 3 * [b"content"]
+    made[1].refresh_from_db()
+    assert made[1].data.name == "1.pdf"
+    assert LargeObject.objects.count() == 3
+
+
+def test_the_source_goes_if_no_row_names_it_and_it_was_asked_for(letter, letters, folder):
+    shared = [letter("shared.pdf"), letter("shared.pdf")]
+    elsewhere = letter("elsewhere.pdf")
+    letters.objects.create(scan="elsewhere.pdf")
+    assert lo_import(folder, delete_source=True) == "Moved: 3. Not moved: 0.\n"
+    assert [content_of(row) for row in [*shared, elsewhere]] == 3 * [b"content"]
+    assert [path.name for path in folder.iterdir()] == ["elsewhere.pdf"]
+
+
+def test_a_name_that_both_have_is_nobodys_to_guess(letter, letters, folder):
+    ours = letters.objects.create(data=ContentFile(b"ours", "ours.pdf"))
+    row = letter(ours.data.name, b"theirs")
+    with pytest.raises(CommandError, match=r"^Moved: 0\. Not moved: 2\.$"):
+        lo_import(folder)
+    row.refresh_from_db()
+    assert row.data.name == ours.data.name
+
+
+def test_ctrl_c_ends_it_after_what_was_begun(letter, folder, meddling):
+    made = [letter(f"{n}.bin", bytes(1000)) for n in range(70)]
+    meddling(lambda name: os.kill(os.getpid(), signal.SIGINT) if name == "40.bin" else None)
+    with pytest.raises(CommandError, match="Interrupted") as raised:
+        lo_import("meddling")
+    assert raised.value.returncode == 130
+    moved = LargeObject.objects.count()
+    assert 40 < moved < 70
+    meddling(lambda name: None)
+    assert lo_import("meddling") == f"Moved: {70 - moved}. Not moved: 0.\n"
+    assert {content_of(row) for row in made} == {bytes(1000)}
+
+
+def test_a_dry_run_looks_and_changes_nothing(letter, folder):
+    letter("first.pdf")
+    letter("second.pdf")
+    (folder / "second.pdf").unlink()
+    with pytest.raises(CommandError, match=r"^Would be moved: 1\. Not moved: 1\.$"):
+        lo_import(folder, dry_run=True)
+    assert LargeObject.objects.count() == 0
+
+
+def test_what_is_written_to_while_it_goes_out_is_not_named_as_it_was(
+    letters, tmp_path, settings, meddling, folder
+):
+    row = letters.objects.create(data=ContentFile(b"content", "a.pdf"))
+
+    def write(name):  # when the copy is read again
+        with row.data.storage.open(row.data.name) as file:
+            assert file.read() == b"content"
+        with transaction.atomic(), row.data.storage.open(row.data.name, "r+b") as file:
+            file.write(b"CONTENT")
+
+    meddling(write)
+    assert run("lo_export", column=COLUMN, to="meddling", jobs=1) == "Moved: 0. Not moved: 0.\n"
+    assert content_of(row) == b"CONTENT"
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
+    meddling(lambda name: None)
+    assert run("lo_export", column=COLUMN, to="meddling") == "Moved: 1. Not moved: 0.\n"
+    assert (folder / "letters" / "a.pdf").read_bytes() == b"CONTENT"
