@@ -1,0 +1,192 @@
+"""Other columns of a row as the source: bytes, large objects, files of another field."""
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.management import CommandError
+from django.db import connection, models
+
+from lo_storage import large_objects
+from lo_storage.database import cursor
+from lo_storage.models import LargeObject
+from lo_storage.transfer import sources
+
+from ..commands import run
+
+COLUMN = "lo_storage_tests.Letter.data"
+
+
+def lo_import(**options):
+    return run("lo_import", column=COLUMN, **options)
+
+
+def content_of(row):
+    row.refresh_from_db()
+    with row.data.open() as file:
+        return file.read()
+
+
+@pytest.fixture
+def objects(letters):
+    """A function that makes rows which point at large objects of nobody's catalogue."""
+
+    def objects(*contents):
+        with cursor("default") as c:
+            numbers = [large_objects.create(c, content) for content in contents]
+        return [letters.objects.create(title=f"{n}.pdf", number=n) for n in numbers]
+
+    yield objects
+    letters.objects.update(data=None)
+    LargeObject.objects.all().delete()
+    with connection.cursor() as c:
+        c.execute("select lo_unlink(oid) from pg_largeobject_metadata")
+
+
+def test_bytes_of_a_column_come_in_under_the_name_that_another_has(letters, monkeypatch):
+    monkeypatch.setattr(sources, "SLICE", 300_000)
+    contents = [b"", b"small", bytes(range(256)) * 4096]
+    made = [letters.objects.create(title="a letter.pdf", content=data) for data in contents]
+    letters.objects.create(content=None)
+    printed = lo_import(from_field="content", name_field="title")
+    assert printed == "Moved: 3. Not moved: 0.\n"
+    assert [content_of(row) for row in made] == contents
+    entry = LargeObject.objects.get(name=made[0].data.name)
+    assert (entry.original_name, entry.name[-4:]) == ("a letter.pdf", ".pdf")
+    assert [bytes(row.content) for row in made] == contents
+    assert lo_import(from_field="content") == "Moved: 0. Not moved: 0.\n"
+    letters.objects.update(data=None)
+    LargeObject.objects.all().delete()
+    assert lo_import(from_field="content", delete_source=True) == "Moved: 3. Not moved: 0.\n"
+    assert [content_of(row) for row in made] == contents
+    assert [row.content for row in made] == [None, None, None]
+
+
+def test_large_objects_are_copied_and_go_if_it_is_asked_for(objects, large_objects):
+    first, second = objects(b"first", bytes(1_000_000))
+    before = large_objects()
+    assert lo_import(from_field="number", name_field="title") == "Moved: 2. Not moved: 0.\n"
+    assert (content_of(first), content_of(second)) == (b"first", bytes(1_000_000))
+    assert len(large_objects() - before) == 2
+    assert before <= large_objects()
+    type(first).objects.update(data=None)
+    LargeObject.objects.all().delete()
+    assert lo_import(from_field="number", delete_source=True) == "Moved: 2. Not moved: 0.\n"
+    assert content_of(first) == b"first"
+    assert (first.number, before & large_objects()) == (None, set())
+
+
+def test_large_objects_are_adopted_where_they_are(objects, large_objects):
+    first, second = objects(b"first", b"second")
+    again = type(first).objects.create(title="again.txt", number=first.number)
+    before = large_objects()
+    printed = lo_import(from_field="number", name_field="title", adopt=True)
+    assert printed == "Moved: 3. Not moved: 0.\n"
+    assert large_objects() == before
+    assert (content_of(first), content_of(second), content_of(again)) == (
+        b"first",
+        b"second",
+        b"first",
+    )
+    assert first.data.name == again.data.name == f"{first.number}.pdf"
+    assert LargeObject.objects.get(name=first.data.name).original_name == first.title
+
+
+def test_nothing_is_adopted_that_the_table_s_own_trigger_would_delete(objects):
+    objects(b"first")
+    with connection.cursor() as c:
+        # As contrib/lo has it, which is in C.
+        c.execute(
+            "create function lo_manage() returns trigger language plpgsql"
+            " as $$ begin return new; end $$"
+        )
+        c.execute(
+            "create trigger t_number before update or delete on lo_storage_tests_letter"
+            " for each row execute function lo_manage()"
+        )
+    try:
+        with pytest.raises(CommandError, match="drop trigger t_number on") as raised:
+            lo_import(from_field="number", adopt=True)
+    finally:
+        with connection.cursor() as c:
+            c.execute("drop function lo_manage cascade")
+    assert raised.value.returncode == 2
+
+
+def test_a_domain_over_oid_is_one(letters):
+    with connection.cursor() as c:
+        c.execute("create domain lo as oid")
+        c.execute("alter table lo_storage_tests_letter alter number type lo")
+    try:
+        column = sources.Column(letters, letters._meta.get_field("number"), "default")
+        assert isinstance(sources.source_of(column), sources.Objects)
+    finally:
+        with connection.cursor() as c:
+            c.execute("drop domain lo cascade")
+            c.execute("alter table lo_storage_tests_letter add number oid")
+
+
+def test_the_files_of_another_field_come_in_and_go_out_again(letters, tmp_path, settings):
+    settings.MEDIA_ROOT = tmp_path
+    made = letters.objects.create(scan=ContentFile(b"content", "a_letter.pdf"))
+    printed = lo_import(from_field="scan", delete_source=True)
+    assert printed == "Moved: 1. Not moved: 0.\n"
+    assert content_of(made) == b"content"
+    assert (made.scan.name, list(tmp_path.iterdir())) == ("", [])
+    printed = run(
+        "lo_export",
+        column="lo_storage_tests.Letter.scan",
+        from_field="data",
+        to=str(tmp_path),
+        delete_source=True,
+    )
+    assert printed == "Moved: 1. Not moved: 0.\n"
+    made.refresh_from_db()
+    assert (made.scan.name, made.data.name) == ("a_letter.pdf", None)
+    assert (tmp_path / "a_letter.pdf").read_bytes() == b"content"
+    assert LargeObject.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"from_field": "title"}, "holds no files"),
+        ({"from_field": "nothing"}, "has no field 'nothing'"),
+        ({"from_field": "data"}, "another column"),
+        ({"from": "/nowhere"}, "no alias of STORAGES, and no folder"),
+        ({}, "say where the files are"),
+        ({"from": "default", "from_field": "scan"}, "say where the files are"),
+        ({"from": "default", "adopt": True}, "--adopt is about large objects"),
+        ({"from": "default", "jobs": 0}, "--jobs is a number"),
+        ({"from": "default", "name_field": "nothing"}, "has no field 'nothing'"),
+    ],
+)
+def test_what_cannot_begin_says_why(letters, options, words):
+    with pytest.raises(CommandError, match=words) as raised:
+        lo_import(**options)
+    assert raised.value.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("nonsense", "names no field of an installed model"),
+        ("lo_storage_tests.Nothing.data", "names no field of an installed model"),
+        ("lo_storage_tests.Letter.nothing", "has no field 'nothing'"),
+        ("lo_storage_tests.Letter.title", "is no FileField"),
+    ],
+)
+def test_a_column_that_is_none_says_so(letters, column, words):
+    with pytest.raises(CommandError, match=words) as raised:
+        run("lo_import", column=column, **{"from": "default"})
+    assert raised.value.returncode == 2
+
+
+def test_a_column_with_a_reference_takes_no_other_names(letters, tmp_path):
+    with pytest.raises(CommandError, match="LargeObjectReference 'lo_storage_tests_document_data'"):
+        run("lo_export", column="lo_storage_tests.Document.data", to=str(tmp_path))
+
+
+def test_a_column_that_may_not_be_null_is_not_emptied(letters, monkeypatch):
+    monkeypatch.setattr(letters._meta.get_field("content"), "null", False)
+    assert isinstance(letters._meta.get_field("content"), models.BinaryField)
+    with pytest.raises(CommandError, match="may not be NULL"):
+        lo_import(from_field="content", delete_source=True)
