@@ -44,7 +44,8 @@ def safe_name(name: str, otherwise: str) -> str:
         safe = f"_{safe}"
     if len(safe.encode()) > _LONGEST:
         stem, suffix = os.path.splitext(safe)
-        suffix = suffix if len(suffix.encode()) < 20 else ""
+        if len(suffix.encode()) > 20:
+            stem, suffix = safe, ""
         safe = _cut(stem, _LONGEST - len(suffix.encode())) + suffix
     return safe if safe.strip(".") else otherwise
 

@@ -80,9 +80,10 @@ class Column(NamedTuple):
         keys = [meta.pk.get_db_prep_value(key, connection) for key in names]
         with connection.cursor() as cursor:
             cursor.execute(
-                f"update {quote(meta.db_table)} given set {quote(self.field.column)} = name{also}"
+                f"update {quote(meta.db_table)} given"
+                f"   set {quote(self.field.column)} = new.name{also}"
                 f"  from unnest(%s::{key_type}[], %s::text[]) as new (key, name)"
-                f" where given.{quote(meta.pk.column)} = key",
+                f" where given.{quote(meta.pk.column)} = new.key",
                 [*values.values(), keys, list(names.values())],
             )
 
