@@ -31,9 +31,8 @@ LEFT_OUT = {
 KEPT = {
     "docs": {
         *("backup-programs.md", "backups.md", "checking.md", "checks.md", "deploy.md"),
-        *("how-it-works.md", "moving.md"),
-        *("replicas.md", "restoring.md", "running.md", "serving.md", "storing.md", "testing.md"),
-        "uploads.md",
+        *("how-it-works.md", "in-and-out.md", "moving.md", "replicas.md", "restoring.md"),
+        *("running.md", "serving.md", "storing.md", "testing.md", "uploads.md"),
     },
     "tests": {
         *("__init__.py", "doors.py", "serving.py", "streaming_site.py", "test_attempts.py"),
@@ -121,6 +120,7 @@ TAKES_FILES = (
 # The pages of such a project: where, a pattern of `cut`, and what takes its place.
 PAGES_OF_A_PROJECT = [
     ("docs/moving.md", r"^From \[pg-lo-storage\].*?\n\n", ""),
+    ("docs/in-and-out.md", r"^\| of pg-lo-storage [^\n]*\n", ""),
     *(
         (page, r"\[Add it to your project\]\(adding-it\.md\)", "[the first page](../README.md)")
         for page in ["docs/storing.md", "docs/testing.md"]
@@ -135,7 +135,7 @@ PAGES_OF_A_PROJECT = [
     ("docs/moving.md", r"\bmysite/urls\.py", "config/urls.py"),
     *(
         (f"docs/{page}.md", r"\bpython manage\.py", ".venv/bin/python manage.py")
-        for page in ["checking", "moving", "restoring"]
+        for page in ["checking", "in-and-out", "moving", "restoring"]
     ),
     ("docs/how-it-works.md", r"^Each line is a test in .*?\n\n", ""),
     ("docs/backup-programs.md", r" by `python -m benchmarks\.backups`", ""),
@@ -169,7 +169,8 @@ such as the order of imports, `.venv/bin/ruff check --fix` and then `.venv/bin/r
 """
 DOCUMENTATION = """\
 How to [store, replace and delete](docs/storing.md) files, [serve](docs/serving.md) them,
-[test](docs/testing.md) what does, and [move](docs/moving.md) files in and out;
+[test](docs/testing.md) what does, and move files [in and out](docs/in-and-out.md), also
+[beside the old column](docs/moving.md);
 [how it works](docs/how-it-works.md); [before production](docs/running.md),
 [backups](docs/backups.md), [programs for them](docs/backup-programs.md),
 [one file out of one](docs/restoring.md), [proof that nothing is missing](docs/checking.md), and

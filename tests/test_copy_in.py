@@ -90,7 +90,8 @@ DELETED = [
     ["management"],
     ["tests"],
     ["checks"],
-    ["upkeep", "checks", "management"],
+    ["transfer", "management"],
+    ["upkeep", "checks", "transfer", "management"],
 ]
 EVERY_MODULE = """
 from importlib import import_module

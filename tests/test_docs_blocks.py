@@ -48,6 +48,7 @@ from .programs import postgres_environment
 # These are followed step by step, in an empty folder.
 FOLLOWED = {
     ROOT / "docs/deploy.md": "test_deploy.py",
+    ROOT / "docs/in-and-out.md": "test_in_and_out.py",
     ROOT / "docs/tutorial.md": "test_docs_tutorial.py",
     ROOT / "docs/from-pg-lo-storage.md": "test_from_pg_lo_storage.py",
     ROOT / "docs/packages.md": "test_packages.py",

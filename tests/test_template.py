@@ -284,9 +284,8 @@ def test_all_else_is_as_it_is_here(made, checkout):
         *(".pre-commit-config.yaml", "LICENSE", "README.md", "bin/lock", "bin/setup", "bin/test"),
         *("docker-compose.yml", "pyproject.toml", "templates/base.html", "templates/home.html"),
         *("docs/checking.md", "docs/checks.md", "docs/how-it-works.md", "docs/replicas.md"),
-        "docs/uploads.md",
-        *("docs/moving.md", "docs/running.md", "docs/serving.md", "docs/storing.md"),
-        *("docs/backup-programs.md", "docs/restoring.md"),
+        *("docs/backup-programs.md", "docs/in-and-out.md", "docs/moving.md", "docs/restoring.md"),
+        *("docs/running.md", "docs/serving.md", "docs/storing.md", "docs/uploads.md"),
         *("docs/testing.md", "tests/test_bin.py"),
     }
     assert changed(made[True, "MIT"], checkout) == with_sample

@@ -139,6 +139,8 @@ class Move:
         - `dry_run`: only look whether the files are there.
         - `stopped`: whether to come to an end; what was begun is finished.
         """
+        if self._is_in_place() and isinstance(self.target, DbFileStorage) and not dry_run:
+            self._make_empty_ones_null()
         numbers = self._numbers()
         named = F(self.name_field) if self.name_field else Value("")
         rows = self.rows().annotate(value=self.source.value(), named=named)
@@ -166,6 +168,12 @@ class Move:
             isinstance(self.target, DbFileStorage)
             and db_for_write(self.target.alias) == self.column.alias
         )
+
+    def _make_empty_ones_null(self) -> None:
+        """Let rows without a file have NULL: a foreign key takes '' for the name of one."""
+        field = self.column.field
+        if field.null:
+            self.column.rows().filter(**{field.name: ""}).update(**{field.name: None})
 
     def _numbers(self) -> set[str] | None:
         """Return which names of the source could be of the library, too."""

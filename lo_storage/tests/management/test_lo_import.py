@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from django.core.files.storage import FileSystemStorage
 from django.core.management import CommandError
+from django.db import connection
 
 from lo_storage.models import LargeObject
 
@@ -60,6 +61,15 @@ def test_files_of_a_folder_come_in_with_their_names_and_times(letter, folder):
         assert (entry.created_at, entry.modified_at) == (THEN, THEN)
         assert entry.name == f"{entry.loid}.pdf"
     assert len(list(folder.rglob("*.pdf"))) == 4
+
+
+def test_no_file_is_null_as_a_reference_asks_for(letter, letters, folder):
+    letter("first.pdf")
+    with connection.cursor() as c:  # Our own field would not.
+        c.execute("insert into lo_storage_tests_letter (title, scan, data) values ('', '', '')")
+    run("lo_import", column=COLUMN, **{"from": str(folder)})
+    assert letters.objects.filter(data="").count() == 0
+    assert letters.objects.filter(data=None).count() == 1
 
 
 def test_it_goes_on_where_it_ended(letter, folder):
