@@ -5,6 +5,7 @@ out: it takes minutes, and whatever is newest of each package.
 """
 
 import re
+import socket
 import subprocess
 
 import django
@@ -13,6 +14,7 @@ import pytest
 from config.embedded_postgres import find_programs
 
 from .newcomer import ROOT, Project, environment, steps
+from .test_embedded_postgres import until
 
 README = (ROOT / "lo_storage" / "README.md").read_text()
 FOLLOWED = {"mysite/settings.py", "mysite/urls.py", "papers/models.py", "papers/views.py"}
@@ -37,6 +39,12 @@ PACKAGES = {
     "factory_boy": "factory_boy",
     "model_bakery": "model_bakery",
 }
+
+# What docs/in-and-out.md moves files from and to, and what says that a bag is one.
+FOR_MOVING = [
+    *("bagit", "django-binary-database-files", "django-dbfiles", "django-storages[s3]"),
+    "moto[server]",
+]
 
 
 @pytest.fixture(scope="session")
@@ -774,3 +782,145 @@ def test_model_bakery(project):
     assert run(project, BAKERY) == ["TypeError", "IntegrityError"]
     follow(project, "model_bakery")
     assert run(project, BAKERY) == ["True True", "IntegrityError"]
+
+
+@pytest.fixture(scope="session")
+def python_for_moving(request):
+    # Of Django whatever is newest for all of them.
+    folder = request.config.cache.mkdir("for-moving")
+    return environment(folder, "django>=5.2", "psycopg[binary]", *FOR_MOVING)
+
+
+@pytest.fixture
+def s3(python_for_moving, tmp_path):
+    """The address of a server that answers as S3 does."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with (tmp_path / "moto.log").open("w") as log:
+        server = subprocess.Popen(
+            [python_for_moving, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        until(lambda: server.poll() is not None or listens(port))
+        assert server.poll() is None, (tmp_path / "moto.log").read_text()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def listens(port):
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+STORAGES = """
+INSTALLED_APPS += ["lo_storage", "dbfiles", "binary_database_files", "letters"]
+DATABASES = {{"default": {{"ENGINE": "django.db.backends.postgresql", "NAME": "mysite"}}}}
+MEDIA_ROOT, MEDIA_URL = BASE_DIR / "media", "/media/"
+SILENCED_SYSTEM_CHECKS = ["lo_storage.W005"]
+STORAGES = {{
+    "default": {{"BACKEND": "django.core.files.storage.FileSystemStorage"}},
+    "staticfiles": {{"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}},
+    "s3": {{
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {{
+            "bucket_name": "letters",
+            "endpoint_url": "{address}",
+            "access_key": "a",
+            "secret_key": "b",
+            "region_name": "us-east-1",
+        }},
+    }},
+    "dbfiles": {{"BACKEND": "dbfiles.storage.DBStorage"}},
+    "binary": {{"BACKEND": "binary_database_files.storage.DatabaseStorage"}},
+}}
+"""
+LETTERS = """
+from django.db import models
+
+from lo_storage.fields import DbFileField
+
+
+class Letter(models.Model):
+    data = DbFileField(null=True, blank=True, upload_to="letters")
+
+    def __str__(self):
+        return f"Letter {self.pk}"
+"""
+FILL = """
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from letters.models import Letter
+
+if {storage!r} == "s3":
+    storages["s3"].connection.create_bucket(Bucket="letters")
+Letter.objects.all().delete()
+for name, content in [("a letter.pdf", b"small"), ("large.bin", bytes(9_000_000)), ("0.txt", b"")]:
+    name = storages[{storage!r}].save(f"letters/{{name}}", ContentFile(content))
+    Letter.objects.create(data=name)
+Letter.objects.create(data="letters/missing.pdf")
+"""
+LOOK = """
+import hashlib
+from lo_storage.models import LargeObject
+from letters.models import Letter
+
+for letter in Letter.objects.order_by("pk")[:3]:
+    entry = LargeObject.objects.get(name=letter.data.name)
+    with letter.data.open() as file:
+        assert hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
+    print(entry.original_name, entry.size)
+"""
+VALIDATE = """
+import bagit
+
+bagit.Bag("out").validate()
+print("valid")
+"""
+
+
+@pytest.mark.parametrize("storage", ["s3", "dbfiles", "binary"])
+def test_files_come_in_from_and_go_out_to(storage, tmp_path, python_for_moving, s3):
+    with Project(tmp_path, python_for_moving) as project:
+        project.environment["PYTHONWARNINGS"] = "default"  # They have theirs.
+        project.type("django-admin startproject mysite .")
+        project.copy_the_library()
+        project.follow("mysite/settings.py", STORAGES.format(address=s3))
+        append(project, "letters/__init__.py", "")
+        append(project, "letters/models.py", LETTERS)
+        project.manage("makemigrations", "letters")
+        project.manage("migrate")
+        run(project, FILL.format(storage=storage))
+
+        column = "letters.Letter.data"
+        lines = project.manage("lo_import", column, "--from", storage, fails=True).splitlines()
+        assert lines[-1] == "CommandError: Moved: 3. Not moved: 1."
+        assert "names letters/missing.pdf, which is not in the source" in lines[-2]
+        names, sizes = zip(*(line.rsplit(" ", 1) for line in run(project, LOOK)[-3:]), strict=True)
+        assert sizes == ("5", "9000000", "0")
+        assert {name.partition("_")[0] for name in names} <= {
+            "a letter.pdf",
+            "a",
+            "large.bin",
+            "0.txt",
+        }
+
+        # The bag, by the Library of Congress' own
+        assert run_last(project, "lo_export", "--all", "out") == "Moved: 3. Not moved: 0."
+        assert project.run("-c", VALIDATE).splitlines()[-1] == "valid"
+
+        # And out again
+        taken = project.manage("lo_export", column, "--to", storage, "--delete-source")
+        assert taken.splitlines()[-1] == "Moved: 3. Not moved: 0."
+        assert project.ask("select count(*) from lo_storage_largeobject") == [(0,)]
+        back = project.manage("lo_import", column, "--from", storage, fails=True)
+        assert back.splitlines()[-1] == "CommandError: Moved: 3. Not moved: 1."
+        assert run(project, LOOK)[-3:] == ["a_letter.pdf 5", "large.bin 9000000", "0.txt 0"]
+
+
+def run_last(project, *command):
+    return project.manage(*command).splitlines()[-1]

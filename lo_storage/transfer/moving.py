@@ -266,6 +266,9 @@ class Move:
         try:
             with self.source.open(row) as file:
                 content = small_content(file)
+            # Some storages open an empty file where there is none.
+            if content == b"" and not self.source.exists(row):
+                return row, self._missing(row)
             name = self.source.original_name(row)
             return Read(row, name, self.source.times(row), content)
         except FileNotFoundError:
