@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import ObjectDoesNotExist, SuspiciousOperation
 from django.core.files import File
 from django.core.files.storage import Storage
 from django.db import Error
@@ -61,7 +61,10 @@ def storage_errors() -> tuple[type[Exception], ...]:
         for name in names
         if module in sys.modules
     ]
-    return (OSError, SuspiciousOperation, Error, *foreign)
+    return (
+        *(OSError, SuspiciousOperation, Error, ObjectDoesNotExist, NotImplementedError),
+        *foreign,
+    )
 
 
 def sha256_of(file: File) -> str:  # type: ignore[type-arg]  # no generic at run time

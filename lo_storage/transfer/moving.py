@@ -3,9 +3,11 @@
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from itertools import batched, takewhile
+from threading import Lock
 from typing import Any, NamedTuple
 
 from django.core.exceptions import SuspiciousFileOperation
@@ -94,10 +96,19 @@ class Move:
     jobs: int = 1
     adopt: bool = False
     delete: bool = False
+    _names: set[str] = dataclass_field(default_factory=set, init=False, repr=False)
+    _lock: Any = dataclass_field(default_factory=Lock, init=False, repr=False)
 
     def check(self) -> None:
         """Raise `CannotBegin` where no row could be moved."""
         field = self.source.column.field
+        if (
+            self._is_in_place()
+            and isinstance(self.source, StoredFiles)
+            and isinstance(self.source.storage, DbFileStorage)
+            and isinstance(self.target, DbFileStorage)
+        ):
+            raise CannotBegin("both storages are of this library, and the files stay as they are")
         if self.adopt:
             if not isinstance(self.source, Objects):
                 raise CannotBegin("--adopt is about large objects: a column of type oid or lo")
@@ -271,8 +282,6 @@ class Move:
                 return row, self._missing(row)
             name = self.source.original_name(row)
             return Read(row, name, self.source.times(row), content)
-        except FileNotFoundError:
-            return row, self._missing(row)
         except storage_errors() as error:
             return row, self._unreadable(row, error)
 
@@ -407,9 +416,8 @@ class Move:
                 content = file if isinstance(file, File) else File(file)
                 expected = self.source.sha256(row) or sha256_of(content)
                 content.seek(0)
-                name = self.target.save(
-                    self._new_name(row), content, max_length=self.column.field.max_length
-                )
+                with self._reserved(self._new_name(row)) as free:
+                    name = self.target.save(free, content, max_length=self.column.field.max_length)
             with self.target.open(name) as copy:
                 compare(sha256_of(copy), expected)
             self._set_times(name, self.source.times(row))
@@ -417,8 +425,8 @@ class Move:
         except storage_errors() as error:
             if name:
                 self.target.delete(name)
-            elif isinstance(error, FileNotFoundError):
-                return row, self._missing(row)
+            else:
+                return row, self._unreadable(row, error)
             return row, self._refused(row, error)
 
     def _new_name(self, row: Row) -> str:
@@ -432,6 +440,25 @@ class Move:
                 # In the same column nobody could tell it from one of the library.
                 return f"_{name}" if names.loid_of(name) is not None else name
         return "file"
+
+    @contextmanager
+    def _reserved(self, name: str) -> Iterator[str]:
+        """Yield a name that no other file has, nor gets meanwhile.
+
+        A storage may overwrite, as django-storages' of S3 does unless it is told otherwise.
+        """
+        longest = self.column.field.max_length
+        with self._lock:
+            free = Storage.get_available_name(self.target, name, longest)
+            while free in self._names:
+                root, suffix = os.path.splitext(name)
+                other = Storage.get_alternative_name(self.target, root, suffix)
+                free = Storage.get_available_name(self.target, other, longest)
+            self._names.add(free)
+        try:
+            yield free
+        finally:
+            self._names.discard(free)
 
     def _set_times(self, name: str, times: Times) -> None:
         """Give a copy the time that the file had, where it is a file of the system's."""
@@ -508,6 +535,10 @@ class Move:
         )
 
     def _unreadable(self, row: Row, error: Exception) -> Finding:
+        # What a storage raises for a file that is not there is not always FileNotFoundError.
+        with suppress(*storage_errors()):
+            if isinstance(error, FileNotFoundError) or not self.source.exists(row):
+                return self._missing(row)
         return self._finding(
             row, "unreadable", f"its file cannot be read: {_words(error)}", RUN_AGAIN
         )

@@ -2,9 +2,11 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage
 from django.core.management import CommandError
 from django.db import connection, transaction
 
@@ -120,6 +122,36 @@ def test_a_dry_run_looks_and_changes_nothing(letter, folder):
     with pytest.raises(CommandError, match=r"^Would be moved: 1\. Not moved: 1\.$"):
         lo_import(folder, dry_run=True)
     assert LargeObject.objects.count() == 0
+
+
+class Overwriting(FileSystemStorage):
+    """Overwrites what has the name, as storages of object stores do."""
+
+    def get_available_name(self, name, max_length=None):
+        return name
+
+    def _save(self, name, content):
+        Path(self.path(name)).parent.mkdir(exist_ok=True)
+        Path(self.path(name)).write_bytes(content.read())
+        return name
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_files_of_one_name_are_two_where_a_storage_overwrites(letters, folder, settings, jobs):
+    settings.STORAGES = settings.STORAGES | {
+        "overwriting": {
+            "BACKEND": f"{__name__}.Overwriting",
+            "OPTIONS": {"location": str(folder)},
+        }
+    }
+    made = [letters.objects.create(data=ContentFile(b"%d" % n, "a.pdf")) for n in range(100)]
+    run("lo_export", column=COLUMN, to="overwriting", delete_source=True, jobs=jobs)
+    for row in made:
+        row.refresh_from_db()
+    assert len({row.data.name for row in made}) == 100
+    assert [(folder / row.data.name).read_bytes() for row in made] == [
+        b"%d" % n for n in range(100)
+    ]
 
 
 def test_what_is_written_to_while_it_goes_out_is_not_named_as_it_was(

@@ -185,6 +185,15 @@ def test_a_column_with_a_reference_takes_no_other_names(letters, tmp_path):
         run("lo_export", column="lo_storage_tests.Document.data", to=str(tmp_path))
 
 
+def test_from_the_library_to_itself_nothing_is_moved(letters, settings):
+    ours = {"BACKEND": "lo_storage.storage.DbFileStorage"}
+    settings.STORAGES = settings.STORAGES | {"ours": ours}
+    with pytest.raises(CommandError, match="both storages are of this library"):
+        lo_import(**{"from": "ours"})
+    with pytest.raises(CommandError, match="both storages are of this library"):
+        run("lo_export", column=COLUMN, to="ours")
+
+
 def test_a_column_that_may_not_be_null_is_not_emptied(letters, monkeypatch):
     monkeypatch.setattr(letters._meta.get_field("content"), "null", False)
     assert isinstance(letters._meta.get_field("content"), models.BinaryField)
