@@ -258,17 +258,17 @@ class Move:
         else:
             copies = at_once(self.jobs, self._copy, parts, self.column.alias)
             steps = (self._name_copies(rows, part) for part in copies)
-        columns = list(file_columns(self.column.alias)) if self.delete else []
+        moved = []
         for step in steps:
-            moved = []
             for row, outcome in step:
                 if isinstance(outcome, Finding):
                     yield outcome
                 elif outcome:
                     moved.append(row)
                     yield Moved(self.column.label, row.pk, outcome)
-            if self.delete and isinstance(self.source, StoredFiles):
-                yield from self._delete(self.source, moved, columns)
+        # Page by page: to see whether a row names a file may take a look at all of them.
+        if self.delete and isinstance(self.source, StoredFiles):
+            yield from self._delete(self.source, moved)
 
     def _read(self, rows: list[Row]) -> list[Read | Outcome]:
         return list(map(self._read_one, rows))
@@ -496,10 +496,8 @@ class Move:
         with transaction.atomic(using=self.column.alias):
             return self._name(rows, {copy.row: copy.name for copy in copies}, wait)
 
-    def _delete(
-        self, source: StoredFiles, moved: list[Row], columns: list[Column]
-    ) -> Iterator[Finding]:
-        unnamed = list(source.unnamed(moved, columns))
+    def _delete(self, source: StoredFiles, moved: list[Row]) -> Iterator[Finding]:
+        unnamed = list(source.unnamed(moved, file_columns(self.column.alias)))
         if isinstance(source.storage, DbFileStorage):
             # One transaction, or where one of them is refused, one for each.
             with suppress(Error):
