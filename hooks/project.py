@@ -32,7 +32,7 @@ KEPT = {
     "docs": {
         *("backup-programs.md", "backups.md", "checking.md", "checks.md", "deploy.md"),
         *("how-it-works.md", "in-and-out.md", "moving.md", "replicas.md", "restoring.md"),
-        *("running.md", "serving.md", "storing.md", "testing.md", "uploads.md"),
+        *("running.md", "serving.md", "statistics.md", "storing.md", "testing.md", "uploads.md"),
     },
     "tests": {
         *("__init__.py", "doors.py", "serving.py", "streaming_site.py", "test_attempts.py"),
@@ -135,7 +135,7 @@ PAGES_OF_A_PROJECT = [
     ("docs/moving.md", r"\bmysite/urls\.py", "config/urls.py"),
     *(
         (f"docs/{page}.md", r"\bpython manage\.py", ".venv/bin/python manage.py")
-        for page in ["checking", "in-and-out", "moving", "restoring"]
+        for page in ["checking", "in-and-out", "moving", "restoring", "statistics"]
     ),
     ("docs/how-it-works.md", r"^Each line is a test in .*?\n\n", ""),
     ("docs/backup-programs.md", r" by `python -m benchmarks\.backups`", ""),
@@ -173,8 +173,9 @@ How to [store, replace and delete](docs/storing.md) files, [serve](docs/serving.
 [beside the old column](docs/moving.md);
 [how it works](docs/how-it-works.md); [before production](docs/running.md),
 [backups](docs/backups.md), [programs for them](docs/backup-programs.md),
-[one file out of one](docs/restoring.md), [proof that nothing is missing](docs/checking.md), and
-[replicas, pgbouncer and roles](docs/replicas.md); [what `check` says](docs/checks.md).
+[one file out of one](docs/restoring.md), [proof that nothing is missing](docs/checking.md),
+[what is there](docs/statistics.md), and [replicas, pgbouncer and roles](docs/replicas.md);
+[what `check` says](docs/checks.md).
 """
 # Nor does the admin.
 ADMIN_THAT_TAKES_FILES = [
