@@ -3,13 +3,24 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import connections
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 
 from ..models import LargeObject
+from ..storage import DbFileStorage
+from ..upkeep.columns import RowsElsewhere
+from ..views import db_serve
 from .lists import CappedPaginator, FileList, SizeFilter, TypeFilter
+from .rows import may_see_a_row, rows_naming
 from .searching import MAX_WORDS, search, words_of
+
+OWNER = "select pg_get_userbyid(lomowner) from pg_largeobject_metadata where oid = %s"
 
 
 @admin.register(LargeObject)
@@ -37,6 +48,70 @@ class LargeObjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generi
             message = _("Only the first %(count)s words were searched for.") % {"count": MAX_WORDS}
             self.message_user(request, message, messages.WARNING)
         return (search(queryset, words[:MAX_WORDS]) if words else queryset), False
+
+    def get_urls(self) -> list[URLPattern]:
+        download = path(
+            "<path:object_id>/download/",
+            self.admin_site.admin_view(self.download),
+            name="lo_storage_largeobject_download",
+        )
+        return [download, *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        file = self.get_object(request, unquote(object_id))
+        if file is not None and self.has_view_permission(request, file):
+            extra_context = {**(extra_context or {}), **self._about(request, file)}
+        return super().change_view(request, object_id, form_url, extra_context)
+
+    def _about(self, request: HttpRequest, file: LargeObject) -> dict[str, Any]:
+        """What the page of a file has beside the catalogue's row."""
+        with connections[str(file._state.db)].cursor() as cursor:
+            cursor.execute(OWNER, [file.loid])
+            owner = cursor.fetchone()
+        about = {
+            "owner": owner and owner[0],
+            "may_download": owner and self.has_download_permission(request, file),
+        }
+        try:
+            return {**about, "columns": rows_naming(self.admin_site, request, file)}
+        except RowsElsewhere as error:
+            return {**about, "rows_elsewhere": str(error)}
+
+    def has_download_permission(self, request: HttpRequest, file: LargeObject) -> bool:
+        """Whether a user may have the content: a superuser, or who may see a row that names it.
+
+        To look at the catalogue is another thing than to read all that there is, and so "view" does
+        not do. Override it for another rule.
+        """
+        if request.user.is_superuser:
+            return True
+        try:
+            return may_see_a_row(self.admin_site, request, file)
+        except RowsElsewhere:
+            return False
+
+    def download(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Answer with the content, to be saved."""
+        file = self.get_object(request, unquote(object_id))
+        if not self.has_view_permission(request, file):
+            raise PermissionDenied
+        if file is None:
+            raise Http404(_("There is no such file."))
+        if not self.has_download_permission(request, file):
+            raise PermissionDenied
+        return db_serve(
+            request,
+            file.name,
+            storage=DbFileStorage(alias=file._state.db),
+            as_attachment=True,
+            cache_control="private, no-store",
+        )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
