@@ -7,11 +7,13 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import connections
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 
+from ..database import db_for_write
 from ..models import LargeObject
 from ..storage import DbFileStorage
 from ..upkeep.columns import RowsElsewhere
@@ -19,6 +21,7 @@ from ..views import db_serve
 from .lists import CappedPaginator, FileList, SizeFilter, TypeFilter
 from .rows import may_see_a_row, rows_naming
 from .searching import MAX_WORDS, search, words_of
+from .statistics_page import context
 
 OWNER = "select pg_get_userbyid(lomowner) from pg_largeobject_metadata where oid = %s"
 
@@ -55,7 +58,29 @@ class LargeObjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generi
             self.admin_site.admin_view(self.download),
             name="lo_storage_largeobject_download",
         )
-        return [download, *super().get_urls()]
+        statistics = path(
+            "statistics/",
+            self.admin_site.admin_view(self.statistics),
+            name="lo_storage_largeobject_statistics",
+        )
+        return [statistics, download, *super().get_urls()]
+
+    def statistics(self, request: HttpRequest) -> HttpResponseBase:
+        """A page of what there is: how many files, how large, of which kind, whose."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        return TemplateResponse(
+            request,
+            "admin/lo_storage/largeobject/statistics.html",
+            {
+                **self.admin_site.each_context(request),
+                "title": _("Statistics of files"),
+                "opts": self.opts,
+                **context(db_for_write(), "unnamed" in request.GET, self.admin_site.name),
+            },
+        )
 
     def change_view(
         self,
