@@ -23,9 +23,12 @@ from contextlib import closing, contextmanager, nullcontext, redirect_stdout
 from copy import deepcopy
 from io import StringIO
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
+import yaml
 from asgiref.sync import async_to_sync
 from django.apps import apps
 from django.conf import global_settings, settings
@@ -42,6 +45,7 @@ from django.test.utils import CaptureQueriesContext
 
 from lo_storage.models import LargeObject
 
+from . import serving
 from .pages import PAGES, ROOT, blocks, name
 from .programs import postgres_environment
 
@@ -258,6 +262,8 @@ def run_blocks(page):
             "console": console,
             "sql": sql,
             "toml": lambda page, block, namespace: tomllib.loads(block.content),
+            "sh": shell,
+            "yaml": alerts,
             "ini": lambda page, block, namespace: ini(block.content),
             "text": lambda page, block, namespace: None,  # a drawing, or a tree of files
         }.get(block.kind)
@@ -437,6 +443,35 @@ def console(page, block, namespace):
             assert program.endswith("python")
             assert arguments[0] == "manage.py", f"{page}:{block.line}: who runs {command!r}?"
             call_command(*arguments[1:], stdout=StringIO(), stderr=StringIO())
+
+
+def shell(page, block, namespace):
+    """As the user of the site, in its folder; what the page writes is one file after the other."""
+    with TemporaryDirectory() as folder:
+        script = re.sub("^folder=.*", f"folder={folder}", block.content, flags=re.M)
+        script = script.replace("cd /srv/site\n", "").replace(
+            "python manage", f"{sys.executable} manage"
+        )
+        environment = {
+            **os.environ,
+            **serving.database(),
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+        }
+        subprocess.run(["bash", "-euc", script], cwd=ROOT, env=environment, check=True)
+        files = {path.name: path.read_text() for path in Path(folder).iterdir()}
+    assert sorted(files) == ["lo_check.prom", "lo_stats.prom"]
+    assert re.fullmatch(r"lo_check_exit_status [012]\n", files["lo_check.prom"])
+    namespace["metrics"] = {*re.findall(r"^lo_\w+", "".join(files.values()), re.M)}
+    of_page = re.findall(r"`(lo_(?:storage|check)_\w+)`", page.read_text())
+    assert namespace["metrics"] - {"lo_check_exit_status"} <= set(of_page)
+
+
+def alerts(page, block, namespace):
+    """Each metric of ours that a rule asks for is one that was written."""
+    (group,) = yaml.safe_load(block.content)["groups"]
+    asked = {name for rule in group["rules"] for name in re.findall(r"\blo_\w+", rule["expr"])}
+    assert len(asked) > 4
+    assert asked - namespace["metrics"] == set()
 
 
 def assert_works_are_there(arguments):
