@@ -26,7 +26,7 @@ NOT_IN_THE_WHEEL = ("lo_storage/LICENSE", "lo_storage/README.md", "lo_storage/te
 
 EVERY_MODULE = """
 from importlib import import_module
-from pkgutil import walk_packages
+from pkgutil import iter_modules
 
 import django
 from django.conf import settings
@@ -36,9 +36,17 @@ django.setup()
 import lo_storage
 
 print(lo_storage.__file__)
-for module in walk_packages(lo_storage.__path__, "lo_storage."):
-    if module.name not in {"lo_storage.admin", "lo_storage.panels"}:  # they need their apps
-        import_module(module.name)
+
+
+def import_all(package):
+    for module in iter_modules(package.__path__, f"{package.__name__}."):
+        if module.name not in {"lo_storage.admin", "lo_storage.panels"}:  # they need their apps
+            imported = import_module(module.name)
+            if module.ispkg:
+                import_all(imported)
+
+
+import_all(lo_storage)
 """
 
 
