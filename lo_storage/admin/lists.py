@@ -46,8 +46,8 @@ class FileList(ChangeList):
     thinks, the whole table. (Measured: 24 s, for a word that was not there.)
     """
 
-    def get_queryset(self, request: Any, exclude_parameters: Any = None) -> Any:
-        files: Any = super().get_queryset(request, exclude_parameters)
+    def get_queryset(self, *args: Any, **kwargs: Any) -> Any:
+        files: Any = super().get_queryset(*args, **kwargs)
         if not (self.query or self.has_active_filters):
             return files
         found = list(files.order_by().values_list("pk", flat=True)[: MOST + 1])

@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl
 import pytest
 from django.db import OperationalError, connection
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import escape
 
 from lo_storage.admin import statistics_page
@@ -101,9 +102,10 @@ def test_another_error_of_the_database_is_not_hidden(monkeypatch, rf):
     connection.close()
 
 
-def test_the_months_of_a_year_are_whole():
+def test_the_last_month_of_a_year_is_whole():
     month = figures.Month(datetime(2025, 12, 1).date(), 1, 1)
-    assert statistics_page._of_month(month) == {
-        "created_at__gte": "2025-12-01 00:00:00+00:00",
-        "created_at__lt": "2026-01-01 00:00:00+00:00",
-    }
+    with timezone.override("Europe/Berlin"):
+        assert statistics_page._of_month(month) == {
+            "created_at__gte": "2025-11-30 23:00:00+00:00",
+            "created_at__lt": "2025-12-31 23:00:00+00:00",
+        }
