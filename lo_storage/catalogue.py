@@ -498,7 +498,12 @@ def adopt(cursor: Cursor, name: str, original_name: str = "") -> bool:
     loid = loid_of(name)
     if loid is None:
         return False
-    values = {"loid": loid, "name": name, "original_name": kept_name(original_name), "mode": INV_READ}
+    values = {
+        "loid": loid,
+        "name": name,
+        "original_name": kept_name(original_name),
+        "mode": INV_READ,
+    }
     cursor.execute(ADOPT, values)
     return bool(cursor.fetchall())
 

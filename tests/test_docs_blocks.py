@@ -559,6 +559,6 @@ def test_a_backup_as_the_page_says(folder, models, transactional_db):
     assert "(0 rows)" in looked
     assert sorted(re.findall(r"\d+\.(\w+) +\| +\d", damaged)) == ["gone", "longer", "shorter"]
     assert lists.splitlines() == [
-        *["papers: 1 7", "tables: 1 0", "without: 0 0", "schema: 0 7"],
-        *["T: 1 7", "only: 0 7", "B: 0 7"],
+        *["papers: 1 9", "tables: 1 0", "without: 0 0", "schema: 0 9"],
+        *["T: 1 9", "only: 0 9", "B: 0 9"],
     ]
