@@ -58,6 +58,31 @@ CONSTRAINTS = """
                           and convalidated)
 """
 
+# Every foreign key to the catalogue, and every release trigger. By table and name it is of a
+# reference; a migration that forgot one, and SQL by hand, leave some that no model declares.
+UNDECLARED = """
+    select conrelid::regclass::text, conname, 'key',
+           exists (select from pg_trigger
+                    where tgconstraint = key.oid and tgenabled not in ('O', 'A')),
+           not convalidated
+      from pg_constraint key
+     where contype = 'f' and confrelid = %(catalogue)s::regclass and conparentid = 0
+    union all
+    select tgrelid::regclass::text, regexp_replace(tgname, '_release$', ''), 'trigger',
+           tgenabled not in ('O', 'A'),
+           not exists (select from pg_constraint
+                        where conrelid = tgrelid and contype = 'f'
+                          and conname = convert_from(substring(tgargs for length(tgargs) - 1),
+                                                     getdatabaseencoding()))
+      from pg_trigger
+      join pg_proc on pg_proc.oid = tgfoid and proname = tgname
+     where tgname like '%%\\_release' and tgparentid = 0
+       and prosrc like '%% misses its foreign key %%'
+     order by 1, 2, 3
+"""
+DROP = "Drop {} of {} by a migration, or declare the reference again and run manage.py lo_mend"
+
+
 PUT_BACK = "Put it back: manage.py lo_mend references"
 
 # What stands in the function of a trigger, but for the column that is written into it.
@@ -95,6 +120,28 @@ def check_references(alias: str) -> Iterator[Finding]:
             yield Finding(
                 "error", "reference", f"{model._meta.label}.{reference.field}", what, PUT_BACK
             )
+
+
+def check_undeclared(alias: str) -> Iterator[Finding]:
+    """Yield what is disabled, not validated or half gone of references that no model declares."""
+    known = {(model._meta.db_table, reference.name) for model, reference in declared(alias)}
+    with reading(alias) as cursor:
+        cursor.execute(UNDECLARED, {"catalogue": TABLE})
+        rows = cursor.fetchall()
+    for table, name, kind, is_disabled, is_broken in rows:
+        if (table.rpartition(".")[2].strip('"'), name) in known:
+            continue
+        what = f"the foreign key {name}" if kind == "key" else f"the trigger {name}_release"
+        drop = DROP.format(what, table)
+        if kind == "trigger" and is_broken:
+            text = f"{what} misses its foreign key: each change of a file in {table} is refused"
+            yield Finding("error", "reference", table, text, drop)
+        elif is_disabled:
+            text = f"{what}, which no model declares, is disabled"
+            yield Finding("warning", "reference", table, text, drop)
+        elif is_broken:
+            text = f"{what}, which no model declares, is not validated: rows may break it"
+            yield Finding("warning", "reference", table, text, drop)
 
 
 def problems(alias: str, model: Any, reference: LargeObjectReference) -> list[str]:

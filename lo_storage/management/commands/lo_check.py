@@ -6,6 +6,7 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
 from datetime import datetime, time
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -27,7 +28,7 @@ from lo_storage.upkeep.checking import (
 )
 from lo_storage.upkeep.columns import RowsElsewhere
 from lo_storage.upkeep.finding import Finding
-from lo_storage.upkeep.references import check_catalogue, check_references
+from lo_storage.upkeep.references import check_catalogue, check_references, check_undeclared
 from lo_storage.upkeep.server import check_server
 from lo_storage.upkeep.verifying import Selection, size_of, verify
 
@@ -127,7 +128,7 @@ class Command(BaseCommand):
         """Print what is found, and return how many files there are."""
         self.tell("Server", lambda bar: check_server(alias))
         self.tell("Catalogue", lambda bar: check_catalogue(alias))
-        self.tell("References", lambda bar: check_references(alias))
+        self.tell("References", lambda bar: chain(check_references(alias), check_undeclared(alias)))
         columns = naming_columns(alias)
         naming = [column for column in columns if isinstance(column, Naming)]
         self.tell("Columns", lambda bar: [one for one in columns if isinstance(one, Finding)])

@@ -137,8 +137,8 @@ def test_a_row_of_a_table_that_no_model_describes(row):
         _, found, _ = check()
     finally:
         sql("drop table papers")
-    assert kinds(found) == [("row-without-file", "4000000000.pdf")]
-    assert (found[0]["where"], found[0]["row"]) == ("papers.data, row 2, 1", "2, 1")
+    assert kinds(found) == [("reference", None), ("row-without-file", "4000000000.pdf")]
+    assert (found[1]["where"], found[1]["row"]) == ("papers.data, row 2, 1", "2, 1")
 
 
 def test_a_file_without_its_object(row):

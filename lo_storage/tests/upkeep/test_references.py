@@ -4,10 +4,12 @@ from django.db import connection
 from lo_storage.upkeep.references import (
     check_catalogue,
     check_references,
+    check_undeclared,
     problems,
     problems_of_catalogue,
 )
 
+from ..databases import administrator
 from ..models import Document
 
 TABLE, NAME = "lo_storage_tests_document", "lo_storage_tests_document_data"
@@ -158,3 +160,51 @@ def test_what_is_damaged_of_the_catalogue(sql, damage, mend, what):
     finally:
         sql(mend)
     assert (told.level, told.kind, told.where) == ("error", "catalogue", "lo_storage_largeobject")
+
+
+# `Attachment` has a table with a reference, and is no model that is installed.
+OTHER, OF_OTHER = "lo_storage_tests_attachment", "lo_storage_tests_attachment_data"
+
+
+@pytest.mark.parametrize(
+    ("damage", "level", "what"),
+    [
+        (
+            f"alter table {OTHER} drop constraint {OF_OTHER}",
+            "error",
+            f"the trigger {OF_OTHER}_release misses its foreign key: each change of a file in"
+            f" {OTHER} is refused",
+        ),
+        (
+            f"alter table {OTHER} disable trigger {OF_OTHER}_release",
+            "warning",
+            f"the trigger {OF_OTHER}_release, which no model declares, is disabled",
+        ),
+        (
+            f"alter table {OTHER} drop constraint {OF_OTHER}, add constraint {OF_OTHER}"
+            " foreign key (data) references lo_storage_largeobject (name) deferrable not valid",
+            "warning",
+            f"the foreign key {OF_OTHER}, which no model declares, is not validated: rows may"
+            " break it",
+        ),
+    ],
+)
+def test_a_reference_that_no_model_declares(sql, damage, level, what):
+    assert list(check_undeclared("default")) == []
+    sql(damage)
+    (finding,) = check_undeclared("default")
+    assert (finding.level, finding.kind, finding.where) == (level, "reference", OTHER)
+    assert finding.what == what
+    assert f"of {OTHER} by a migration, or declare" in finding.mend
+
+
+def test_what_a_model_declares_is_told_once(sql):
+    sql(f"alter table {TABLE} disable trigger {NAME}_release")
+    assert list(check_undeclared("default")) == []
+
+
+def test_a_disabled_foreign_key_that_no_model_declares(sql):
+    with administrator(connection.settings_dict["NAME"]) as session:
+        session.execute(f"alter table {OTHER} disable trigger all")
+    kinds = {finding.what.split(",")[0] for finding in check_undeclared("default")}
+    assert kinds == {f"the foreign key {OF_OTHER}", f"the trigger {OF_OTHER}_release"}
