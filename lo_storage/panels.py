@@ -24,6 +24,8 @@ OPERATIONS = {
     catalogue.APPEND: "append",
     catalogue.COMPLETE: "complete",
     catalogue.CREATE: "create",
+    catalogue.CREATE_MANY: "create",
+    catalogue.DATE: "date",
     catalogue.FREE: "find a number",
     catalogue.DELETE: "delete",
     catalogue.FIND: "find",

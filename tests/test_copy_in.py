@@ -91,9 +91,9 @@ DELETED = [
     ["tests"],
     ["checks"],
     ["uploads"],
-    ["statistics", "management/commands/lo_stats.py"],
+    ["statistics", "management/commands/lo_stats.py", "admin", "templates"],
     ["transfer", "management"],
-    ["upkeep", "checks", "management", "statistics", "transfer"],
+    ["upkeep", "checks", "management", "statistics", "transfer", "admin", "templates"],
 ]
 EVERY_MODULE = """
 from importlib import import_module

@@ -1,14 +1,13 @@
-"""`StagedFile`: an upload that has come whole, as Django's forms and fields have a file."""
+"""An upload that has come whole, as Django's forms and fields have a file, and one that has not."""
 
 import mimetypes
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from io import BytesIO
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 from uuid import UUID
 
+from django.core.exceptions import BadRequest
 from django.core.files.uploadedfile import UploadedFile
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from ..files import DbFileIO
@@ -18,22 +17,28 @@ from .models import Upload
 # A form has the files of its field `data` that it had before by their ids, as `data-staged`.
 KEPT = "-staged"
 
+NAMELESS = "upload"
+
 
 class StagedFile(UploadedFile):  # type: ignore[type-arg]  # no generic at run time
     """What a form's field gives for a complete upload, and what a model's file field saves.
 
     It is read as any uploaded file is, from the database. `DbFileStorage.save()` does not read it:
     in the row's transaction the large object itself becomes the file.
+
+    One that came with this request is deleted at its end, as Django's temporary files are, unless a
+    row took it, or the page offers it again (`is_kept`).
     """
 
     _file: Any
 
-    def __init__(self, alias: str, upload: Upload) -> None:
-        content_type, _encoding = mimetypes.guess_type(upload.original_name)
+    def __init__(self, alias: str, upload: Upload, *, is_kept: bool = True) -> None:
+        name = upload.original_name or NAMELESS
+        content_type, _encoding = mimetypes.guess_type(name)
         super().__init__(content_type=content_type, size=upload.length)
         # The property would cut it at 255 characters, which a column does not ask for.
-        self._name = upload.original_name
-        self.alias, self.upload = alias, upload
+        self._name = name
+        self.alias, self.upload, self.is_kept = alias, upload, is_kept
 
     @property
     def id(self) -> UUID:
@@ -57,15 +62,19 @@ class StagedFile(UploadedFile):  # type: ignore[type-arg]  # no generic at run t
         self._file = file
 
     def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> Self:
-        """Go to the beginning; one round trip for a file that is closed."""
+        """Go to the beginning; two round trips for a file that is closed."""
         if self.file.closed:
-            self.file.open()
+            self._file = self._open_object()
         self.file.seek(0)
         return self
 
     def close(self) -> None:
+        """Close it, and delete what nobody took of what came with this request."""
         if self._file is not None:
             self._file.close()
+        if not self.is_kept:
+            self.is_kept = True
+            Upload.objects.using(self.alias).filter(pk=self.upload.pk).delete()
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """Yield the content in chunks of `chunk_size` bytes (None: 256 KiB, the fastest)."""
@@ -79,52 +88,85 @@ class StagedFile(UploadedFile):  # type: ignore[type-arg]  # no generic at run t
         """Become the file of a row, in its transaction, and return the stored name.
 
         None where the storage's database is another one: then the bytes are copied. Raises
-        `FileNotFoundError` where the upload is gone or was saved already. One round trip.
+        `UploadGone`. One round trip.
         """
         if alias != self.alias:
             return None
-        return staging.adopt(alias, self.upload.pk, original_name)
+        stored_name = staging.adopt(alias, self.upload.pk, original_name)
+        self.is_kept = True
+        return stored_name
 
     def _open_object(self) -> DbFileIO:
-        return DbFileIO(self.upload.loid, name=self._name, alias=self.alias)
+        file = DbFileIO(self.upload.loid, name=self._name, alias=self.alias)
+        if file.size != self.upload.length:  # PostgreSQL gave its number to a stranger's object.
+            file.close()
+            raise staging.UploadGone(f"the upload {self.upload.pk} is lost: send it again")
+        return file
 
 
 class RefusedFile(UploadedFile):  # type: ignore[type-arg]
     """In place of a file that was not kept; `problem` is the sentence for its user.
 
-    A field that knows nothing of it takes it for an empty file, and refuses it.
+    A field that knows nothing of it takes it for an empty file, and refuses it. Who reads it all
+    the same gets `BadRequest`.
     """
+
+    closed = True
 
     def __init__(self, name: str, problem: str) -> None:
-        super().__init__(BytesIO(), content_type="application/octet-stream", size=0)
-        self._name = name
         self.problem = problem
+        super().__init__(content_type="application/octet-stream", size=0)
+        self._name = name or NAMELESS
+
+    @property
+    def file(self) -> NoReturn:
+        raise BadRequest(self.problem)
+
+    @file.setter
+    def file(self, file: Any) -> None:
+        pass  # `File` has none to give.
+
+    def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> NoReturn:
+        raise BadRequest(self.problem)
+
+    def chunks(self, chunk_size: int | None = None) -> NoReturn:
+        raise BadRequest(self.problem)
+
+    def adopt(self, alias: str, original_name: str) -> NoReturn:
+        raise BadRequest(self.problem)
+
+    def close(self) -> None:
+        pass
 
 
-def kept_files(alias: str, user: Any, ids: Iterable[str]) -> list[StagedFile | RefusedFile]:
-    """Return the complete uploads of a user that a form names; sealed, and each once.
+def kept_files(
+    alias: str, user: Any, named: Mapping[str, Iterable[str]]
+) -> dict[str, list[StagedFile | RefusedFile]]:
+    """Return the complete uploads of a user that each field of a form names; sealed, and each once.
 
-    What is no longer there, of another user or made up is a `RefusedFile`; so is what has not come
-    whole. One round trip, and for one that is not sealed those of `staging.seal`.
+    What is no longer there, of another user, made up, or named by another field before is a
+    `RefusedFile`; so is what has not come whole. One round trip, and for each that is not sealed
+    those of `staging.seal`.
     """
-    ids = list(dict.fromkeys(ids))
-    wanted = dict[str, UUID]()
-    for text in ids:
-        with suppress(ValueError):
-            wanted[text] = UUID(text)
-    found = {
-        upload.pk: upload
-        for upload in Upload.objects.using(alias).filter(
-            pk__in=wanted.values(), owner=user, expires_at__gt=timezone.now()
-        )
+    ids = {field: list(dict.fromkeys(map(_uuid, texts))) for field, texts in named.items()}
+    wanted = {id for those in ids.values() for id in those if id}
+    found = staging.find(alias, user, wanted) if wanted else {}
+    return {
+        field: [_kept_file(alias, found.pop(id, None) if id else None) for id in those]
+        for field, those in ids.items()
     }
-    return [_kept_file(alias, found.get(wanted[text]) if text in wanted else None) for text in ids]
+
+
+def _uuid(text: str) -> UUID | None:
+    with suppress(ValueError):
+        return UUID(text)
+    return None
 
 
 def _kept_file(alias: str, upload: Upload | None) -> StagedFile | RefusedFile:
     if upload is None:
         return RefusedFile("", _("An upload is no longer here. Choose its file again."))
-    name = upload.original_name
+    name = upload.original_name or NAMELESS
     if not upload.is_complete:
         return RefusedFile(name, _("“%s” has not come whole yet.") % name)
     if not staging.seal(alias, upload):

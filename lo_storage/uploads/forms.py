@@ -31,6 +31,8 @@ class ResumableFileInput(forms.ClearableFileInput):
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
         context["widget"] |= {"kept": self.kept, "kept_name": f"{name}{KEPT}"}
+        for file in self.kept:
+            file.is_kept = True
         return context
 
     def use_required_attribute(self, initial: Any) -> bool:

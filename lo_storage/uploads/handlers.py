@@ -3,9 +3,11 @@
 import hashlib
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParserError
+from django.utils.translation import gettext as _
 
 from ..database import db_for_write
 from ..large_objects import WRITE_SIZE
@@ -29,6 +31,7 @@ class UploadHandler(FileUploadHandler):
         super().__init__(request)
         self.alias = db_for_write()
         self.staged: list[Upload] = []
+        self.is_wanted = False  # as long as the view was not reached
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
@@ -42,6 +45,8 @@ class UploadHandler(FileUploadHandler):
             self.upload = staging.create(self.alias, user, None, self.file_name or "")
         except staging.LimitExceeded as error:
             self.problem = str(error)
+        except get_user_model().DoesNotExist:
+            self.problem = _("Your account is no longer here.")
         else:
             self.staged.append(self.upload)
 
@@ -62,11 +67,17 @@ class UploadHandler(FileUploadHandler):
         if self.upload is None:
             return None
         staging.end(self.alias, self.upload, self.sha256.hexdigest())
-        return StagedFile(self.alias, self.upload)
+        return StagedFile(self.alias, self.upload, is_kept=False)
+
+    def discard(self) -> None:
+        """Delete what was staged."""
+        ids = [upload.pk for upload in self.staged]
+        if ids:
+            Upload.objects.using(self.alias).filter(pk__in=ids).delete()
+        self.staged.clear()
 
     def upload_interrupted(self) -> None:
-        for upload in self.staged:
-            upload.delete(using=self.alias)
+        self.discard()
         # Django would go on with the files that came whole, and half a batch is no batch.
         raise MultiPartParserError("The upload broke off in the middle of a file.")
 
@@ -75,7 +86,13 @@ class UploadHandler(FileUploadHandler):
         try:
             staging.append(self.alias, self.upload, self.waiting[:size])
         except staging.LimitExceeded as error:
-            self.problem = str(error)
-            self.upload.delete(using=self.alias)
-            self.upload = None
+            self._refuse(str(error))
+        except staging.Superseded:  # It expired, or its user was deleted.
+            self._refuse(_("An upload is no longer here. Choose its file again."))
         del self.waiting[:size]
+
+    def _refuse(self, problem: str) -> None:
+        assert self.upload is not None
+        self.problem = problem
+        self.upload.delete(using=self.alias)
+        self.upload = None

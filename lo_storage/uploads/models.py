@@ -46,10 +46,8 @@ class Upload(models.Model):
     # No index on what each piece changes: so its update stays in the page (PostgreSQL, "HOT").
     expires_at = models.DateTimeField(_("expires at"))
 
-    # Of one without a length: the bytes of the owner's other uploads when it was created.
-    beside = 0
-
     class Meta:
+        app_label = "lo_storage_uploads"  # also where the app is not installed
         verbose_name = _("upload")
         verbose_name_plural = _("uploads")
 

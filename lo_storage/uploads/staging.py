@@ -6,7 +6,7 @@ offset queue at it, and the second finds nothing to do.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import batched
 from typing import Any, cast
@@ -20,7 +20,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from .. import catalogue
+from .. import catalogue, large_objects
 from ..database import cursor
 from ..files import DbFileIO
 from ..large_objects import Buffer
@@ -42,32 +42,49 @@ CREATE = """
       left join lo_storage_largeobject entry on entry.loid = object.loid
 """
 
-# Ends an older request at its next piece, so that the offset that is told stays true.
+# What does not end where the row says is a stranger's object, to whom PostgreSQL gave the number
+# after a restore without large objects.
+IS_OURS = """exists (
+               select from pg_largeobject_metadata
+                where oid = loid
+                  and length(lo_get(oid, greatest(received - 1, 0), 2)) = least(received, 1)
+           )"""
+
+FIND = f"""
+    select *
+      from lo_storage_uploads_upload
+     where id = any (%(ids)s) and owner_id = %(owner)s and expires_at > %(now)s and {IS_OURS}
+"""
+
+# Ends an older request at its next piece, so that the offset that is told stays true. One that
+# would go on elsewhere ends none. (Whose object it is, is not asked: behind a writer, the row is
+# read again, and the object as it was before.)
 CLAIM = """
     update lo_storage_uploads_upload
        set epoch = epoch + 1, expires_at = greatest(expires_at, %(expires_at)s)
      where id = %(id)s and owner_id = %(owner)s and expires_at > %(now)s
+       and received = coalesce(%(offset)s, received)
  returning *
 """
 
 # lo_put() is in RETURNING, so that it runs once the row is locked.
-APPEND = """
+APPEND = f"""
     update lo_storage_uploads_upload
        set received = received + length(%(data)b)
      where id = %(id)s
        and epoch = %(epoch)s
        and received = %(offset)s
        and received + length(%(data)b) <= coalesce(length, received + length(%(data)b))
+       and {IS_OURS}
  returning lo_put(loid, %(offset)s, %(data)b)
 """
 
-# What does not end where the row says is a stranger's object. The trigger of the deleted row looks
-# when both are done, and lets the object be.
-ADOPT = """
+# The trigger of the deleted row looks when both are done, and lets the object be.
+ADOPT = f"""
     with taken as (
         delete from lo_storage_uploads_upload
          where id = %(id)s and received = length and sha256 is not null
-           and length(lo_get(loid, greatest(received - 1, 0), 2)) = least(received, 1)
+           and {IS_OURS}
      returning loid, received, sha256
     )
     insert into lo_storage_largeobject
@@ -102,6 +119,10 @@ class Superseded(Exception):
     """A piece came too late: another request goes on with the upload, or it is gone."""
 
 
+class UploadGone(FileNotFoundError):
+    """A row was to take an upload that another one took, that expired, or is not complete."""
+
+
 def create(
     alias: str, owner: Any, length: int | None, original_name: str, sha256: str | None = None
 ) -> Upload:
@@ -112,11 +133,11 @@ def create(
     - `alias`: the database, which has the users, too.
     - `owner`: a user.
     - `length`: in bytes; None: not known yet.
-    - `original_name`: kept as `catalogue.create` keeps it.
+    - `original_name`: its last part, taken as a path of any system, is kept.
     - `sha256`: what it is to be, in hexadecimal.
 
     The owner's row is locked meanwhile: of ten requests at once no more come in than may. Raises
-    `LimitExceeded`. Seven round trips.
+    `LimitExceeded`, and the `DoesNotExist` of a user who is no more. Seven round trips.
     """
     _check("MAX_SIZE", length or 0)
     with transaction.atomic(using=alias):
@@ -128,28 +149,37 @@ def create(
             .aggregate(number=Count("*"), size=Sum(Coalesce("length", "received")))
         )
         _check("QUOTA_NUMBER", used["number"] + 1)
-        beside = used["size"] or 0
-        _check("QUOTA_SIZE", beside + (length or 0))
+        _check("QUOTA_SIZE", (used["size"] or 0) + (length or 0))
         upload = Upload(
             owner_id=owner.pk,
             loid=_create_object(alias),
-            original_name=catalogue.kept_name(original_name),
+            original_name=_kept_name(original_name),
             length=length,
             expected_sha256=sha256,
             expires_at=_expiry(),
         )
-        upload.beside = beside
         upload.save(using=alias, force_insert=True)
     return upload
 
 
-def claim(alias: str, owner: Any, id: UUID) -> Upload | None:
+def find(alias: str, owner: Any, ids: Iterable[UUID]) -> dict[UUID, Upload]:
+    """Return those uploads of a user that are there, complete or not. One round trip."""
+    parameters = {"ids": list(ids), "owner": _key(alias, owner), "now": timezone.now()}
+    return {upload.pk: upload for upload in Upload.objects.using(alias).raw(FIND, parameters)}
+
+
+def claim(alias: str, owner: Any, id: UUID, offset: int | None = None) -> Upload | None:
     """Return the upload of a user, and let no older request write to it; None: there is none.
 
-    One round trip.
+    Arguments: `offset`: only if it goes on there. One round trip.
     """
-    key = Upload._meta.get_field("owner").get_db_prep_value(owner.pk, connections[alias])
-    parameters = {"id": id, "owner": key, "now": timezone.now(), "expires_at": _expiry()}
+    parameters = {
+        "id": id,
+        "owner": _key(alias, owner),
+        "offset": offset,
+        "now": timezone.now(),
+        "expires_at": _expiry(),
+    }
     return next(iter(Upload.objects.using(alias).raw(CLAIM, parameters)), None)
 
 
@@ -157,12 +187,14 @@ def append(alias: str, upload: Upload, data: Buffer) -> None:
     """Write what comes next (a few MB at the most), and count it in `upload.received`.
 
     Raises `Superseded`, `ValueError` for more than was promised, and `LimitExceeded` where nothing
-    was. One round trip.
+    was. One round trip, and then one more.
     """
     end = upload.received + len(data)
     if upload.length is None:
         _check("MAX_SIZE", end)
-        _check("QUOTA_SIZE", upload.beside + end)
+        used = Upload.objects.using(alias).filter(owner=upload.owner_id)
+        (size,) = used.aggregate(size=Sum(Coalesce("length", "received"))).values()
+        _check("QUOTA_SIZE", (size or 0) + len(data))
     elif end > upload.length:
         raise ValueError(f"the upload {upload.id} was to have {upload.length} bytes, and gets more")
     with cursor(alias) as c:
@@ -200,17 +232,14 @@ def adopt(alias: str, id: UUID, original_name: str) -> str:
     """Move a sealed upload into the catalogue, without copying a byte; return its stored name.
 
     It belongs to the caller's transaction: what is rolled back is staged again. Raises
-    `FileNotFoundError` where another transaction took it, it expired, or it is not complete. One
-    round trip.
+    `UploadGone`. One round trip.
     """
     name = catalogue.kept_name(original_name)
     with cursor(alias) as c:
         c.execute(ADOPT, {"id": id, "suffix": suffix_of(name), "original_name": name})
         row = c.fetchone()
     if row is None:
-        raise FileNotFoundError(
-            f"the upload {id} is gone or was saved already: send the file again"
-        )
+        raise UploadGone(f"the upload {id} is gone or was saved already: send the file again")
     return str(row[0])
 
 
@@ -244,6 +273,15 @@ def _create_object(alias: str) -> int:
             (number,) = c.fetchone()
 
 
+def _key(alias: str, owner: Any) -> Any:
+    return Upload._meta.get_field("owner").get_db_prep_value(owner.pk, connections[alias])
+
+
+def _kept_name(original_name: str) -> str:
+    name = catalogue.kept_name(original_name.replace("\\", "/"))
+    return "" if name in {".", ".."} else name
+
+
 def _digest(alias: str, upload: Upload) -> str:
     sha256 = hashlib.sha256()
     with DbFileIO(upload.loid, alias=alias) as file:
@@ -258,5 +296,7 @@ def _expiry() -> datetime:
 
 def _check(key: str, amount: int) -> None:
     limit = setting(key)
+    if key == "MAX_SIZE":
+        limit = min(limit or large_objects.MAX_SIZE, large_objects.MAX_SIZE)
     if limit is not None and amount > limit:
         raise LimitExceeded(key, limit)

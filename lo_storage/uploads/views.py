@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth import get_user_model
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.utils.http import http_date
@@ -67,12 +68,7 @@ class TusView(View):
 
     def _answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
-            # No redirect to a page of HTML, which a client would take for an upload.
-            raise Refused(
-                HTTPStatus.UNAUTHORIZED,
-                "You are signed out. Sign in again: the upload then goes on.",
-                WWW_Authenticate="Session",
-            )
+            raise _signed_out()
         method = request.method or ""
         if method == "POST":  # Of no other, whose CSRF header Django has not asked for.
             method = request.headers.get("X-HTTP-Method-Override", method).upper()
@@ -111,6 +107,8 @@ class CreateView(TusView):
             upload = staging.create(alias, request.user, length, names.get("filename", ""), sha256)
         except staging.LimitExceeded as error:
             raise Refused(STATUS[error.setting], str(error)) from error
+        except get_user_model().DoesNotExist as error:
+            raise _signed_out() from error
         if length == 0 and not staging.seal(alias, upload):  # No piece will come.
             raise _another_content()
         # Relative: behind a proxy the site may not know under which address it is reached.
@@ -137,13 +135,7 @@ class UploadView(TusView):
             # Django reads no body of unknown length, and says nothing.
             raise Refused(HTTPStatus.LENGTH_REQUIRED, "Send a Content-Length.")
         length = tus.number("Content-Length", request.headers["Content-Length"])
-        upload = _claim(request, id)
-        if upload.received != offset:
-            raise Refused(
-                HTTPStatus.CONFLICT,
-                f"The upload goes on at {upload.received}, and not at {offset}.",
-                Upload_Offset=upload.received,
-            )
+        upload = _claim(request, id, offset)
         if upload.length is None or offset + length > upload.length:
             raise Refused(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -164,7 +156,11 @@ class UploadView(TusView):
             try:
                 staging.append(alias, upload, piece)
             except staging.Superseded as error:
-                raise Refused(HTTPStatus.CONFLICT, "Another request goes on with it.") from error
+                if staging.find(alias, request.user, [upload.pk]):
+                    problem = Refused(HTTPStatus.CONFLICT, "Another request goes on with it.")
+                else:
+                    problem = _not_found()
+                raise problem from error
             if sha256:
                 sha256.update(piece)
         if upload.is_complete and not staging.seal(
@@ -204,11 +200,32 @@ def _read(request: HttpRequest, size: int) -> bytes:
         return b""
 
 
-def _claim(request: HttpRequest, id: UUID) -> Upload:
-    upload = staging.claim(db_for_write(), request.user, id)
-    if upload is None:  # None, another user's, expired, or saved: one answer for all.
-        raise Refused(HTTPStatus.NOT_FOUND, "There is no such upload.")
-    return upload
+def _claim(request: HttpRequest, id: UUID, offset: int | None = None) -> Upload:
+    upload = staging.claim(db_for_write(), request.user, id, offset)
+    if upload is not None:
+        return upload
+    if offset is not None and (found := staging.find(db_for_write(), request.user, [id])):
+        goes_on = found[id].received
+        raise Refused(
+            HTTPStatus.CONFLICT,
+            f"The upload goes on at {goes_on}, and not at {offset}.",
+            Upload_Offset=goes_on,
+        )
+    raise _not_found()
+
+
+def _not_found() -> Refused:
+    # None, another user's, expired, saved, or lost: one answer for all.
+    return Refused(HTTPStatus.NOT_FOUND, "There is no such upload.")
+
+
+def _signed_out() -> Refused:
+    # No redirect to a page of HTML, which a client would take for an upload.
+    return Refused(
+        HTTPStatus.UNAUTHORIZED,
+        "You are signed out. Sign in again: the upload then goes on.",
+        WWW_Authenticate="Session",
+    )
 
 
 def _with_state(response: HttpResponse, upload: Upload) -> HttpResponse:

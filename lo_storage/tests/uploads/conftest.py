@@ -2,7 +2,6 @@ from base64 import b64encode
 
 import pytest
 from django.apps import apps
-from django.conf import global_settings
 from django.contrib.auth import get_user_model
 from django.test import Client
 
@@ -36,7 +35,6 @@ class TusClient(Client):
 def site(settings):
     settings.ROOT_URLCONF = "lo_storage.tests.uploads.urls"
     settings.LOGIN_URL = "/signing-in/"
-    settings.FILE_UPLOAD_HANDLERS = global_settings.FILE_UPLOAD_HANDLERS
     settings.CSRF_FAILURE_VIEW = "lo_storage.tests.uploads.urls.refuse"
 
 

@@ -4,6 +4,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
+from lo_storage.uploads import staging
 from lo_storage.uploads.models import Upload
 
 TITLE = {"title": "x"}
@@ -131,3 +132,68 @@ def test_a_quota_in_the_middle_of_a_batch_is_told_and_what_came_is_kept(tus, doc
     settings.LO_STORAGE_UPLOADS = {"QUOTA_NUMBER": 1}
     response = tus.post("/many/", TITLE | {"data": [file(b"1", "b.pdf")]})
     assert "You have 1 uploads that no form has saved." in response.content.decode()
+
+
+@pytest.mark.parametrize("spelling", [str.upper, "{{{}}}".format, "urn:uuid:{}".format])
+def test_one_id_in_two_spellings_is_one(spelling, tus, documents):
+    (id,) = kept(tus.post("/many/", {"data": file()}))
+    tus.post("/many/", TITLE | {"data-staged": [id, spelling(id)]})
+    assert contents(documents) == [b"content"]
+
+
+def test_what_two_fields_name_is_of_the_first(tus, documents):
+    (id,) = kept(tus.post("/two/", {"title": "x" * 51, "data": file()}))
+    response = tus.post("/two/", TITLE | {"data-staged": id, "scan-staged": id})
+    assert "An upload is no longer here. Choose its file again." in response.content.decode()
+    assert list(kept(response)) == [id]
+    assert not documents.objects.exists()
+
+
+def test_a_kept_upload_that_is_gone_does_not_leave_the_old_file_in_silence(tus, documents):
+    document = documents.objects.create(title="x", data=file())
+    made_up = "2c1f4c2e-5a7b-4f2e-9f0e-000000000000"
+    response = tus.post(f"/one/{document.pk}/", TITLE | {"data-staged": made_up})
+    assert "An upload is no longer here. Choose its file again." in response.content.decode()
+
+
+def test_an_upload_without_a_name_is_saved(tus, documents):
+    address = tus.begin(3, "..")
+    tus.send(address, 0, b"abc")
+    document = documents.objects.create(title="x", data=file())
+    response = tus.post(f"/one/{document.pk}/", TITLE | {"data-staged": address.split("/")[2]})
+    assert response.content == b"saved"
+    assert contents(documents) == [b"abc"]
+
+
+def test_what_the_page_does_not_offer_again_is_gone(tus, documents, large_objects):
+    before = large_objects()
+    assert tus.post("/read/", {"data": file(b"a,b")}).content == b"a,b"
+    assert (Upload.objects.count(), large_objects()) == (0, before)
+
+
+def test_a_refused_file_is_stored_by_nobody(tus, documents, settings):
+    settings.LO_STORAGE_UPLOADS = {"MAX_SIZE": 2}
+    assert tus.post("/read/", {"data": file(b"abc")}).status_code == 400
+    assert tus.post("/any/", TITLE | {"data": file(b"abc")}).status_code == 400
+    assert not documents.objects.exists()
+
+
+def test_a_double_click_is_a_bad_request(tus, documents, monkeypatch):
+    (id,) = kept(tus.post("/one/", {"title": "x" * 51, "data": file()}))
+    find = staging.find
+
+    def find_and_lose(*args):
+        found = find(*args)
+        Upload.objects.all().delete()
+        return found
+
+    monkeypatch.setattr(staging, "find", find_and_lose)
+    assert tus.post("/one/", TITLE | {"data-staged": id}).status_code == 400
+    assert not documents.objects.exists()
+
+
+def test_any_number_of_fields_is_one_query(tus, documents, round_trips):
+    made_up = "2c1f4c2e-5a7b-4f2e-9f0e-000000000000"
+    with round_trips:
+        tus.post("/one/", TITLE | {f"{number}-staged": made_up for number in range(50)})
+    assert sum("_uploads_upload" in statement for statement in round_trips) == 1

@@ -8,6 +8,7 @@ from django.http.multipartparser import MultiPartParserError
 from django.test import RequestFactory
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
+from lo_storage.uploads import staging
 from lo_storage.uploads.files import StagedFile
 from lo_storage.uploads.handlers import UploadHandler
 from lo_storage.uploads.models import Upload
@@ -55,3 +56,34 @@ def test_a_request_that_breaks_off_leaves_nothing(user, large_objects):
     with pytest.raises(MultiPartParserError):
         request.FILES  # noqa: B018
     assert (Upload.objects.count(), large_objects()) == (0, before)
+
+
+def test_a_quota_holds_while_several_forms_arrive(user, settings, monkeypatch):
+    settings.LO_STORAGE_UPLOADS = {"QUOTA_SIZE": 5 * MiB}
+    first = request_of(user, SimpleUploadedFile("a.pdf", b"a" * 3 * MiB))
+    second = request_of(user, SimpleUploadedFile("b.pdf", b"b" * 3 * MiB))
+    append, begun = staging.append, []
+
+    def append_beside(*args):
+        if not begun:
+            begun.append(True)
+            second.FILES  # noqa: B018
+        append(*args)
+
+    monkeypatch.setattr(staging, "append", append_beside)
+    (file,) = first.FILES.getlist("data")
+    assert "together" in file.problem
+
+
+@pytest.mark.parametrize("what", ["upload", "user"])
+def test_what_goes_while_it_arrives_is_told(what, user, monkeypatch):
+    request = request_of(user, SimpleUploadedFile("a.pdf", b"a" * 3 * MiB))
+    append = staging.append
+
+    def lose(*args):
+        Upload.objects.all().delete() if what == "upload" else user.delete()
+        append(*args)
+
+    monkeypatch.setattr(staging, "append", lose)
+    (file,) = request.FILES.getlist("data")
+    assert file.problem == "An upload is no longer here. Choose its file again."

@@ -65,8 +65,23 @@ def test_a_deleted_row_deletes_the_object(documents, staged, large_objects):
     assert large_objects() == before
 
 
+@pytest.fixture
+def strangers():
+    """A function that puts a stranger's object under a number."""
+    numbers = []
+
+    def put(loid):
+        numbers.append(loid)
+        with connection.cursor() as cursor:
+            cursor.execute("select lo_from_bytea(%s, 'stranger')", [loid])
+
+    yield put
+    with connection.cursor() as cursor:
+        cursor.execute("select lo_unlink(number) from unnest(%s::oid[]) as number", [numbers])
+
+
 @pytest.mark.parametrize("what", ["saved", "expired", "incomplete", "lost", "a stranger's"])
-def test_what_cannot_be_taken_is_told(what, documents, staged, user):
+def test_what_cannot_be_taken_is_told(what, documents, staged, user, strangers):
     if what == "incomplete":
         upload = staging.create("default", user, 5, "a.pdf")
     else:
@@ -79,10 +94,10 @@ def test_what_cannot_be_taken_is_told(what, documents, staged, user):
             with connection.cursor() as cursor:
                 cursor.execute("select lo_unlink(%s)", [upload.loid])
                 if what == "a stranger's":
-                    cursor.execute("select lo_from_bytea(%s, 'stranger')", [upload.loid])
+                    strangers(upload.loid)
     before = documents.objects.count()
     with (
-        pytest.raises(FileNotFoundError, match=f"{upload.pk} is gone|{upload.loid} does not exist"),
+        pytest.raises(staging.UploadGone, match=f"the upload {upload.pk} is gone"),
         transaction.atomic(),
     ):
         documents.objects.create(data=StagedFile("default", upload))
@@ -171,3 +186,40 @@ def test_ten_at_once_are_no_more_than_may_be(user, settings):
 
     with ThreadPoolExecutor(10) as pool:
         assert sum(pool.map(create, range(10))) == 3
+
+
+def test_nothing_is_written_to_or_read_of_a_strangers_object(user, strangers, large_objects):
+    upload = staging.claim("default", user, staging.create("default", user, 6, "a.pdf").pk)
+    staging.append("default", upload, b"abc")
+    with connection.cursor() as cursor:
+        cursor.execute("select lo_unlink(%s)", [upload.loid])
+    with pytest.raises(staging.Superseded):
+        staging.append("default", upload, b"def")
+    strangers(upload.loid)
+    with pytest.raises(staging.Superseded):
+        staging.append("default", upload, b"def")
+    assert staging.find("default", user, [upload.pk]) == {}
+    upload.length = 3
+    with pytest.raises(staging.UploadGone):
+        StagedFile("default", upload).read()
+    with pytest.raises(staging.UploadGone):
+        next(StagedFile("default", upload).chunks())
+
+
+def test_a_request_that_would_go_on_elsewhere_ends_no_other(user):
+    first = staging.claim("default", user, staging.create("default", user, 6, "a").pk)
+    staging.append("default", first, b"abc")
+    assert staging.claim("default", user, first.pk, 0) is None
+    staging.append("default", first, b"def")
+    assert first.is_complete
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "a/", "C:\\..", "\0"])
+def test_a_name_that_is_none_is_not_kept(name, user):
+    assert staging.create("default", user, 1, name).original_name == ""
+
+
+def test_no_limit_is_beyond_that_of_a_large_object(user, settings):
+    settings.LO_STORAGE_UPLOADS = {"MAX_SIZE": None, "QUOTA_SIZE": None}
+    with pytest.raises(staging.LimitExceeded):
+        staging.create("default", user, 2**43, "a.pdf")
