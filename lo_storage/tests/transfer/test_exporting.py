@@ -86,7 +86,9 @@ def test_what_was_interrupted_goes_on(letters, out, monkeypatch):
     }
 
 
-def test_a_file_that_is_lost_or_changed_is_told_and_the_others_are_there(letters, out):
+def test_a_file_that_is_lost_or_changed_is_told_and_the_others_are_there(
+    letters, out, nothing_of_other_tests
+):
     good, changed, lost, short = made(letters, b"good", b"content", b"lost", b"short")
     number = changed.data.name.partition(".")[0]
     with connection.cursor() as c:
