@@ -38,7 +38,7 @@ from .contents import (
     small_content,
     storage_errors,
 )
-from .rows import Change, Column, as_key, file_columns, pages
+from .rows import Change, Column, as_key, file_columns, has_table, pages
 from .sources import CannotBegin, Objects, Row, Source, StoredFiles
 
 # How many rows a thread looks at, one after the other.
@@ -65,10 +65,11 @@ class Read(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """A file that was copied to a storage."""
+    """The new file of a row."""
 
     row: Row
     name: str
+    sha256: str
 
 
 # A row, and the name that it has now, or why it has none; "" where it changed meanwhile.
@@ -97,6 +98,7 @@ class Move:
     adopt: bool = False
     delete: bool = False
     _names: set[str] = dataclass_field(default_factory=set, init=False, repr=False)
+    _kept: dict[Row, str] = dataclass_field(default_factory=dict, init=False, repr=False)
     _lock: Any = dataclass_field(default_factory=Lock, init=False, repr=False)
 
     def check(self) -> None:
@@ -114,7 +116,13 @@ class Move:
                 raise CannotBegin("--adopt is about large objects: a column of type oid or lo")
             if not self._is_ours():
                 raise CannotBegin(f"the files of {self.column.label} are in another database")
+        if isinstance(self.source, Objects) and (self.adopt or self.delete):
             self.source.refuse_triggers()
+            if not has_table(LargeObject, self.source.column.alias):
+                raise CannotBegin(
+                    f"the database {self.source.column.alias!r} has no table of the library's, so"
+                    " nobody can tell who uses the large objects; move without --delete-source"
+                )
         if self.delete and not isinstance(self.source, StoredFiles) and not field.null:
             raise CannotBegin(
                 f"{self.source.column.label} may not be NULL, and so cannot be emptied; move"
@@ -165,8 +173,9 @@ class Move:
                     yield one
             yield from self._look(todo) if dry_run else self._move(rows, todo, stopped)
             if stopped():
-                return
+                break
             done(len(page))
+        yield from self._tell_kept()
 
     # Which rows
 
@@ -262,6 +271,7 @@ class Move:
         for step in steps:
             for row, outcome in step:
                 if isinstance(outcome, Finding):
+                    self._kept.pop(row, None)
                     yield outcome
                 elif outcome:
                     moved.append(row)
@@ -319,9 +329,11 @@ class Move:
                 for read, file in zip(batch, files, strict=True):
                     compare(file.sha256, self.source.sha256(read.row) or file.sha256)
                 new = put_small(self.column.alias, files)
-                named = self._name(
-                    rows, dict(zip([read.row for read in batch], new, strict=True)), wait
-                )
+                copies = [
+                    Copy(read.row, name, file.sha256)
+                    for read, name, file in zip(batch, new, files, strict=True)
+                ]
+                named = self._name(rows, copies, wait)
         except storage_errors() as error:
             if len(batch) == 1:
                 return [(batch[0].row, self._refused(batch[0].row, error))]
@@ -344,7 +356,8 @@ class Move:
                     self.target, self.column.alias, read.original_name, content, read.times
                 )
                 compare(sha256, self.source.sha256(row) or sha256)
-                return row, self._name(rows, {row: name}, wait=True).get(row, "")
+                named = self._name(rows, [Copy(row, name, sha256)], wait=True)
+                return row, named.get(row, "")
         except storage_errors() as error:
             return row, self._refused(row, error)
 
@@ -357,19 +370,29 @@ class Move:
                 entry = LargeObject.objects.using(alias).filter(loid=row.value).first()
                 if entry is not None:  # Another row points at it, too.
                     name = entry.name
+                elif self.source.is_claimed(row):
+                    return row, self._finding(
+                        row,
+                        "refused",
+                        f"another column has large object {row.value}, too, or one that cannot be"
+                        " read may have it",
+                        "Copy it: without --adopt",
+                    )
                 elif refusal := adopt(alias, name, row.named):
                     return row, self._finding(row, "refused", refusal, "Leave it, or mend that")
-                return row, self._name(rows, {row: name}, wait=True, keep=True).get(row, "")
+                named = self._name(rows, [Copy(row, name, "")], wait=True, keep=True)
+                return row, named.get(row, "")
         except storage_errors() as error:
             return row, self._refused(row, error)
 
     def _name(
-        self, rows: QuerySet[Any], new: dict[Row, str], wait: bool, keep: bool = False
+        self, rows: QuerySet[Any], copies: list[Copy], wait: bool, keep: bool = False
     ) -> dict[Row, str]:
         """Let rows name their new files, in this transaction; return those that do now.
 
         New files of the library that no row names are deleted, unless they are to be kept.
         """
+        new = {copy.row: copy.name for copy in copies}
         same = self._unchanged(new)
         changes = {row.pk: Change(row.value, new[row]) for row in same}
         others = {}
@@ -379,8 +402,8 @@ class Move:
         renamed = self.column.rename(rows, changes, wait, others)
         named = {row: name for row, name in new.items() if row.pk in renamed}
         if self.delete and isinstance(self.source, Objects) and not self.adopt:
-            for row in named:
-                self.source.unlink(row)
+            hashes = {copy.row: copy.sha256 for copy in copies if copy.row in named}
+            self._kept.update(self.source.unlink(hashes))
         if self._is_ours() and not keep:
             with cursor(self.column.alias) as c:
                 for row, name in new.items():
@@ -421,7 +444,7 @@ class Move:
             with self.target.open(name) as copy:
                 compare(sha256_of(copy), expected)
             self._set_times(name, self.source.times(row))
-            return Copy(row, name)
+            return Copy(row, name, expected)
         except storage_errors() as error:
             if name:
                 self.target.delete(name)
@@ -494,7 +517,18 @@ class Move:
         self, rows: QuerySet[Any], copies: list[Copy], wait: bool
     ) -> dict[Row, str]:
         with transaction.atomic(using=self.column.alias):
-            return self._name(rows, {copy.row: copy.name for copy in copies}, wait)
+            return self._name(rows, copies, wait)
+
+    def _tell_kept(self) -> Iterator[Finding]:
+        """Yield what was kept, once no row is left that may have been the reason."""
+        for row, why in self._kept.items():
+            if self.source.exists(row):
+                yield self._finding(
+                    row,
+                    "not-deleted",
+                    f"large object {row.value} was copied, and is kept: {why}",
+                    "Leave it, or delete it by hand when nothing uses it",
+                )
 
     def _delete(self, source: StoredFiles, moved: list[Row]) -> Iterator[Finding]:
         unnamed = list(source.unnamed(moved, file_columns(self.column.alias)))

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -22,7 +22,8 @@ from ..catalogue import SMALL_SIZE
 from ..database import cursor
 from ..files import DbFileIO
 from ..models import LargeObject
-from .contents import Times, times_of
+from ..upkeep.naming import claimed
+from .contents import Times, compare, sha256_of, times_of
 from .rows import Column
 
 # What one statement reads of a column. A compressed value is unpacked from its beginning each time.
@@ -209,13 +210,39 @@ class Objects:
     def sha256(self, row: Row) -> str | None:
         return None
 
-    def unlink(self, row: Row) -> None:
-        """Delete a large object; a trigger of the application's may have done it."""
-        with cursor(self.column.alias) as c, suppress(FileNotFoundError):
-            large_objects.unlink(c, row.value)
+    def unlink(self, copies: Mapping[Row, str]) -> dict[Row, str]:
+        """Delete the objects that nobody uses, in this transaction; return why others are kept.
+
+        Raises `NotAsItWas` for one that was written to since.
+
+        - `copies`: rows that point at them no more, and the SHA-256 of what was copied.
+        """
+        alias = self.column.alias
+        numbers = {row.value for row in copies}
+        catalogued = LargeObject.objects.using(alias).filter(loid__in=numbers)
+        ours = set(catalogued.values_list("loid", flat=True))
+        others = claimed(alias, numbers)
+        kept: dict[Row, str] = {}
+        for row, sha256 in copies.items():
+            if row.value in ours:
+                kept[row] = "the catalogue has it"
+            elif row.value in others:
+                kept[row] = "a column of type oid has its number, or one that cannot be read"
+            else:
+                with suppress(FileNotFoundError):  # of two rows of one object
+                    with self.open(row) as file:
+                        compare(sha256_of(file), sha256)
+                    with cursor(alias) as c:
+                        large_objects.unlink(c, row.value)
+        return kept
+
+    def is_claimed(self, row: Row) -> bool:
+        """Whether another column has the number, too."""
+        own = _table(self.column), self.column.field.column
+        return bool(claimed(self.column.alias, [row.value], own))
 
     def refuse_triggers(self) -> None:
-        """Raise `CannotBegin` where the table's own trigger would delete what is adopted."""
+        """Raise `CannotBegin` where the table's own trigger would delete what others may use."""
         with connections[self.column.alias].cursor() as c:
             c.execute(LO_MANAGE, [_table(self.column)])
             if found := c.fetchone():

@@ -5,6 +5,7 @@ text of each table of each schema, whether a model describes it or not. In a tex
 anywhere, and next to anything: "/papers/16418.pdf", "%2216418.pdf%22", "2024010116418.pdf".
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from django.db import connections
@@ -68,6 +69,17 @@ COLUMNS = """
      order by nspname, relname, attnum
 """
 
+NUMBERS = "select {value}::bigint from {table}"
+
+# A column as `COLUMNS` spells it.
+SPELLING = """
+    select quote_ident(nspname) || '.' || quote_ident(relname), quote_ident(attname)
+      from pg_attribute
+      join pg_class class on class.oid = attrelid
+      join pg_namespace namespace on namespace.oid = relnamespace
+     where attrelid = %s::regclass and attname = %s
+"""
+
 # A column's default is a text, too.
 DEFAULTS = "pg_catalog.pg_attrdef", ["pg_get_expr(adbin, adrelid)"]
 
@@ -80,12 +92,13 @@ class Search(NamedTuple):
     keys: list[str]  # for each table, a query of the numbers in its texts, and if a dot follows
     numbers: list[str]  # for each column of numbers of objects, a query of them
     unsearchable: list[str]  # what neither looks into: "public.papers.pickle (bytea)"
+    hidden_numbers: list[str]  # those of them that may have numbers of objects
 
 
 def search(alias: str) -> Search:
     """Return how to find the names in a database; two round trips."""
     texts = dict([DEFAULTS])
-    numbers, unsearchable = [], []
+    numbers, unsearchable, hidden = [], [], []
     with connections[alias].cursor() as cursor:
         cursor.execute(RANGE)
         least, greatest = (number or 1 for number in cursor.fetchone())
@@ -93,13 +106,41 @@ def search(alias: str) -> Search:
         for table, column, is_number, is_array, why_not in cursor.fetchall():
             if why_not:
                 unsearchable.append(f"{table}.{column} ({why_not})")
+                if is_number:
+                    hidden.append(unsearchable[-1])
             elif is_number:
                 value = f"unnest({column}::oid[])" if is_array else column
-                numbers.append(f"select {value}::bigint from {table}")
+                numbers.append(NUMBERS.format(value=value, table=table))
             else:
                 texts.setdefault(table, []).append(f"{column}::text")
     keys = [_keys(table, columns, least, greatest) for table, columns in texts.items()]
-    return Search(least, greatest, keys, numbers, unsearchable)
+    return Search(least, greatest, keys, numbers, unsearchable, hidden)
+
+
+def claimed(
+    alias: str, loids: Collection[int], apart_from: tuple[str, str] | None = None
+) -> set[int]:
+    """Return which of some numbers a column of type oid has, as that of another application should.
+
+    Each of them, where there is such a column that cannot be read.
+
+    - `apart_from`: a column that does not count: its table, quoted, and its name.
+    """
+    found = search(alias)
+    if found.hidden_numbers:
+        return set(loids)
+    queries = list(found.numbers)
+    with connections[alias].cursor() as cursor:
+        if apart_from:
+            cursor.execute(SPELLING, apart_from)
+            table, column = cursor.fetchone()
+            queries = [one for one in queries if one != NUMBERS.format(value=column, table=table)]
+        numbers = " union all ".join(["select null::bigint", *queries]).replace("%", "%%")
+        cursor.execute(
+            f"select distinct loid from ({numbers}) number (loid) where loid = any (%s)",
+            [list(loids)],
+        )
+        return {loid for (loid,) in cursor.fetchall()}
 
 
 def _keys(table: str, columns: list[str], least: int, greatest: int) -> str:

@@ -21,7 +21,7 @@ from .backups import Saved
 from .checking import Naming, check_files, check_rows, naming_columns, parts
 from .finding import Finding
 from .mending import HIDDEN
-from .naming import search
+from .naming import claimed
 from .verifying import Selection, verify
 
 # A page of a large object. (A server may have been built with larger ones, and none with smaller.)
@@ -165,7 +165,7 @@ def _restore(alias: str, name: str, saved: Saved, apply: bool, force: bool) -> R
 
     number, is_there = loid, living is not None and living.sha256 == saved.sha256
     if living and not (
-        living.is_ours and (is_there or living.is_rest) and not _is_claimed(alias, loid)
+        living.is_ours and (is_there or living.is_rest) and not claimed(alias, [loid])
     ):
         if len(named) < len(columns):
             return Restored(name, HIDDEN, "refused")
@@ -237,16 +237,6 @@ def _other(saved: Saved, expected: str | None) -> str:
         f"the backup has another content: its SHA-256 is {saved.sha256}, and was {expected} when"
         " the file was stored; --force takes it all the same"
     )
-
-
-def _is_claimed(alias: str, loid: int) -> bool:
-    """Whether a column of type oid has the number, as that of another application should."""
-    numbers = " union all ".join(["select null::bigint", *search(alias).numbers])
-    with connections[alias].cursor() as c:
-        c.execute(
-            f"select from ({numbers.replace('%', '%%')}) number (loid) where loid = %s", [loid]
-        )
-        return c.fetchone() is not None
 
 
 def _free(alias: str) -> int:

@@ -1,14 +1,16 @@
 """Other columns of a row as the source: bytes, large objects, files of another field."""
 
+from io import StringIO
+
 import pytest
 from django.core.files.base import ContentFile
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
 from django.db import connection, models
 
 from lo_storage import large_objects
 from lo_storage.database import cursor
 from lo_storage.models import LargeObject
-from lo_storage.transfer import sources
+from lo_storage.transfer import moving, sources
 
 from ..commands import run
 
@@ -62,7 +64,7 @@ def test_bytes_of_a_column_come_in_under_the_name_that_another_has(letters, monk
 
 def test_large_objects_are_copied_and_go_if_it_is_asked_for(objects, large_objects):
     first, second = objects(b"first", bytes(1_000_000))
-    before = large_objects()
+    before, numbers = large_objects(), {first.number, second.number}
     assert lo_import(from_field="number", name_field="title") == "Moved: 2. Not moved: 0.\n"
     assert (content_of(first), content_of(second)) == (b"first", bytes(1_000_000))
     assert len(large_objects() - before) == 2
@@ -71,7 +73,87 @@ def test_large_objects_are_copied_and_go_if_it_is_asked_for(objects, large_objec
     LargeObject.objects.all().delete()
     assert lo_import(from_field="number", delete_source=True) == "Moved: 2. Not moved: 0.\n"
     assert content_of(first) == b"first"
-    assert (first.number, before & large_objects()) == (None, set())
+    assert (first.number, numbers & large_objects()) == (None, set())
+
+
+@pytest.mark.parametrize("size", [10, 600_000])
+def test_a_large_object_goes_with_the_last_row_that_has_it(objects, large_objects, size):
+    (first,) = objects(bytes(size))
+    number = first.number
+    second = type(first).objects.create(number=number)
+    assert lo_import(from_field="number", delete_source=True) == "Moved: 2. Not moved: 0.\n"
+    assert (content_of(first), content_of(second)) == (bytes(size), bytes(size))
+    assert number not in large_objects()
+
+
+@pytest.fixture
+def another_table():
+    """A function that makes a table of another application's, which has a number, too."""
+
+    def table(number):
+        with connection.cursor() as c:
+            c.execute('create table "100% another" (object oid)')
+            c.execute('insert into "100%% another" values (%s)', [number])
+
+    yield table
+    with connection.cursor() as c:
+        c.execute('drop table "100% another"')
+
+
+def test_a_large_object_that_another_column_has_is_kept_and_told(
+    objects, large_objects, another_table
+):
+    theirs, nobodys = objects(b"theirs", b"nobody's")
+    numbers = theirs.number, nobodys.number
+    another_table(theirs.number)
+    printed = StringIO()
+    with pytest.raises(CommandError, match=r"^Moved: 2\. Not moved: 1\.$"):
+        call_command("lo_import", COLUMN, from_field="number", delete_source=True, stdout=printed)
+    assert f"large object {numbers[0]} was copied, and is kept: a column" in printed.getvalue()
+    assert (content_of(theirs), content_of(nobodys)) == (b"theirs", b"nobody's")
+    assert set(numbers) & large_objects() == {numbers[0]}
+
+
+def test_a_large_object_that_is_a_file_of_the_library_is_kept_and_told(objects, large_objects):
+    (first,) = objects(b"content")
+    assert lo_import(from_field="number", adopt=True) == "Moved: 1. Not moved: 0.\n"
+    second = type(first).objects.create(number=first.number)
+    type(first).objects.filter(pk=first.pk).update(number=None)
+    with pytest.raises(CommandError, match=r"^Moved: 1\. Not moved: 1\.$"):
+        lo_import(from_field="number", delete_source=True)
+    assert (content_of(first), content_of(second)) == (b"content", b"content")
+
+
+@pytest.mark.parametrize("size", [10, 600_000])
+def test_a_large_object_that_is_written_to_meanwhile_is_not_moved(
+    objects, other_session, monkeypatch, size
+):
+    (row,) = objects(bytes(size))
+    put = {10: "put_small", 600_000: "put_large"}[size]
+    real = getattr(moving, put)
+
+    def then_write(*args):
+        stored = real(*args)
+        other_session.execute("select lo_put(%s, 0, 'NEW')", [row.number])
+        return stored
+
+    monkeypatch.setattr(moving, put, then_write)
+    with pytest.raises(CommandError, match=r"^Moved: 0\. Not moved: 1\.$"):
+        lo_import(from_field="number", delete_source=True)
+    row.refresh_from_db()
+    assert row.data.name is None
+    monkeypatch.undo()
+    assert lo_import(from_field="number", delete_source=True) == "Moved: 1. Not moved: 0.\n"
+    assert content_of(row) == b"NEW" + bytes(size - 3)
+
+
+def test_what_another_column_has_is_not_adopted(objects, another_table):
+    theirs, mine = objects(b"theirs", b"mine")
+    another_table(theirs.number)
+    with pytest.raises(CommandError, match=r"^Moved: 1\. Not moved: 1\.$"):
+        lo_import(from_field="number", adopt=True)
+    assert content_of(mine) == b"mine"
+    assert list(LargeObject.objects.values_list("loid", flat=True)) == [mine.number]
 
 
 def test_large_objects_are_adopted_where_they_are(objects, large_objects):
@@ -90,7 +172,8 @@ def test_large_objects_are_adopted_where_they_are(objects, large_objects):
     assert LargeObject.objects.get(name=first.data.name).original_name == first.title
 
 
-def test_nothing_is_adopted_that_the_table_s_own_trigger_would_delete(objects):
+@pytest.mark.parametrize("option", ["adopt", "delete_source"])
+def test_nothing_begins_where_the_table_s_own_trigger_would_delete(objects, option):
     objects(b"first")
     with connection.cursor() as c:
         # As contrib/lo has it, which is in C.
@@ -104,7 +187,7 @@ def test_nothing_is_adopted_that_the_table_s_own_trigger_would_delete(objects):
         )
     try:
         with pytest.raises(CommandError, match="drop trigger t_number on") as raised:
-            lo_import(from_field="number", adopt=True)
+            lo_import(from_field="number", **{option: True})
     finally:
         with connection.cursor() as c:
             c.execute("drop function lo_manage cascade")
