@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import Storage
-from django.db import Error, transaction
+from django.db import Error, connections, transaction
 from django.db.models import F, QuerySet, Value
 
 from .. import catalogue, names
@@ -38,7 +38,7 @@ from .contents import (
     small_content,
     storage_errors,
 )
-from .rows import Change, Column, as_key, file_columns, has_table, pages
+from .rows import Change, Column, as_key, file_columns, has_table, pages, wait_for_locks
 from .sources import CannotBegin, Objects, Row, Source, StoredFiles
 
 # How many rows a thread looks at, one after the other.
@@ -123,6 +123,8 @@ class Move:
                     f"the database {self.source.column.alias!r} has no table of the library's, so"
                     " nobody can tell who uses the large objects; move without --delete-source"
                 )
+        if self.delete:
+            self._refuse_transactions()
         if self.delete and not isinstance(self.source, StoredFiles) and not field.null:
             raise CannotBegin(
                 f"{self.source.column.label} may not be NULL, and so cannot be emptied; move"
@@ -138,6 +140,19 @@ class Move:
                         f"the LargeObjectReference {constraint.name!r} lets {self.column.label}"
                         " name files of the catalogue alone; remove it and migrate first"
                     )
+
+    def _refuse_transactions(self) -> None:
+        """Raise `CannotBegin` where what is committed here would not be: it may be rolled back."""
+        aliases = {self.column.alias}
+        if isinstance(self.source, StoredFiles) and isinstance(self.source.storage, DbFileStorage):
+            aliases.add(db_for_write(self.source.storage.alias))
+        for alias in aliases:
+            if not connections[alias].get_autocommit():
+                raise CannotBegin(
+                    f"the database {alias!r} is in a transaction, which may be rolled back when"
+                    " the source is gone; call it outside of transaction.atomic(), or without"
+                    " --delete-source"
+                )
 
     def rows(self) -> QuerySet[Any]:
         """Return the rows that have something to move, or, in place, that have a file."""
@@ -290,8 +305,12 @@ class Move:
             # Some storages open an empty file where there is none.
             if content == b"" and not self.source.exists(row):
                 return row, self._missing(row)
+            if content is not None:
+                _compare_sizes(row, len(content))
             name = self.source.original_name(row)
             return Read(row, name, self.source.times(row), content)
+        except NotAsItWas as error:
+            return row, self._refused(row, error)
         except storage_errors() as error:
             return row, self._unreadable(row, error)
 
@@ -352,6 +371,7 @@ class Move:
         try:
             with transaction.atomic(using=self.column.alias), self.source.open(row) as file:
                 content = file if isinstance(file, File) else File(file)
+                _compare_sizes(row, content.size)
                 name, sha256 = put_large(
                     self.target, self.column.alias, read.original_name, content, read.times
                 )
@@ -437,6 +457,7 @@ class Move:
         try:
             with self.source.open(row) if known is None else ContentFile(known) as file:
                 content = file if isinstance(file, File) else File(file)
+                _compare_sizes(row, content.size)
                 expected = self.source.sha256(row) or sha256_of(content)
                 content.seek(0)
                 with self._reserved(self._new_name(row)) as free:
@@ -448,9 +469,9 @@ class Move:
         except storage_errors() as error:
             if name:
                 self.target.delete(name)
-            else:
-                return row, self._unreadable(row, error)
-            return row, self._refused(row, error)
+            if name or isinstance(error, NotAsItWas):
+                return row, self._refused(row, error)
+            return row, self._unreadable(row, error)
 
     def _new_name(self, row: Row) -> str:
         """Return the name that the field would give, of what the file was called."""
@@ -508,10 +529,42 @@ class Move:
                     outcome = found.get(copy.row, "")
                 except storage_errors() as error:
                     outcome = self._refused(copy.row, error)
-            if not isinstance(outcome, str) or not outcome:
-                self.target.delete(copy.name)
+            if isinstance(outcome, Finding) or not outcome:
+                outcome = self._delete_copy(copy, outcome)
             outcomes.append((copy.row, outcome))
         return outcomes
+
+    def _delete_copy(self, copy: Copy, outcome: str | Finding) -> str | Finding:
+        """Delete a copy that its row does not name; return what became of the row.
+
+        An error of a COMMIT does not say whether it was done. The lock waits until it was.
+        """
+        alias = self.column.alias
+        try:
+            with transaction.atomic(using=alias):
+                wait_for_locks(alias)
+                row = self.column.rows().filter(pk=copy.row.pk).select_for_update(no_key=True)
+                named = row.values_list(self.column.field.name, flat=True).first()
+        except storage_errors() as error:
+            return self._finding(
+                copy.row,
+                "copy-kept",
+                f"nobody can tell whether it names its copy {copy.name}, which is kept:"
+                f" {_words(error)}",
+                "Look, and delete the copy by hand if the row names another file",
+            )
+        if named == copy.name:
+            return copy.name
+        try:
+            self.target.delete(copy.name)
+        except storage_errors() as error:
+            return self._finding(
+                copy.row,
+                "copy-kept",
+                f"its copy {copy.name}, which no row names, could not be deleted: {_words(error)}",
+                "Delete it by hand",
+            )
+        return outcome
 
     def _name_in_a_transaction(
         self, rows: QuerySet[Any], copies: list[Copy], wait: bool
@@ -583,6 +636,12 @@ class Move:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _compare_sizes(row: Row, size: int) -> None:
+    """Raise `NotAsItWas` where the catalogue has another size: of a SHA-256 it may know none."""
+    if row.entry is not None and row.entry.size != size:
+        raise NotAsItWas(f"it has {size:,} bytes, and by the catalogue {row.entry.size:,}")
 
 
 def _words(error: Exception) -> str:

@@ -51,8 +51,7 @@ class Column(NamedTuple):
         - `others`: what else is set.
         """
         if wait:
-            with connections[self.alias].cursor() as cursor:
-                cursor.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+            wait_for_locks(self.alias)
         locked = rows.filter(pk__in=list(changes)).select_for_update(
             skip_locked=not wait, no_key=True
         )
@@ -114,6 +113,12 @@ def has_table(model: type[models.Model], alias: str) -> bool:
             [connection.ops.quote_name(model._meta.db_table)],
         )
         return bool(cursor.fetchone()[0])
+
+
+def wait_for_locks(alias: str) -> None:
+    """Let this transaction wait for a lock as long as is meet, and no longer."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
 
 
 def as_key(value: Any) -> Any:

@@ -2,13 +2,14 @@
 
 import os
 import signal
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
-from django.core.management import CommandError
-from django.db import connection, transaction
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection, transaction
 
 from lo_storage.models import LargeObject
 from lo_storage.transfer import rows
@@ -172,3 +173,89 @@ def test_what_is_written_to_while_it_goes_out_is_not_named_as_it_was(
     meddling(lambda name: None)
     assert run("lo_export", column=COLUMN, to="meddling") == "Moved: 1. Not moved: 0.\n"
     assert (folder / "letters" / "a.pdf").read_bytes() == b"CONTENT"
+
+
+def test_a_copy_is_kept_whose_commit_was_done_though_its_answer_was_lost(
+    letters, folder, monkeypatch
+):
+    row = letters.objects.create(data=ContentFile(b"content", "a.pdf"))
+    set_names, commit, lost = rows.Column._set, connection._commit, []
+
+    def then_lose_the_answer(*args):
+        set_names(*args)
+        lost.append("next")
+
+    def commit_without_an_answer():
+        commit()
+        if lost == ["next"]:
+            lost.append("gone")
+            raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(rows.Column, "_set", then_lose_the_answer)
+    monkeypatch.setattr(connection, "_commit", commit_without_an_answer)
+    printed = run("lo_export", column=COLUMN, to=str(folder), delete_source=True)
+    assert (printed, lost) == ("Moved: 1. Not moved: 0.\n", ["next", "gone"])
+    row.refresh_from_db()
+    assert (folder / row.data.name).read_bytes() == b"content"
+    assert LargeObject.objects.count() == 0
+
+
+def test_a_copy_is_kept_and_told_where_nobody_can_tell_whether_it_is_named(
+    letters, folder, other_session, monkeypatch
+):
+    monkeypatch.setattr(rows, "LOCK_TIMEOUT", "100ms")
+    row = letters.objects.create(data=ContentFile(b"content", "a.pdf"))
+    printed = StringIO()
+    with other_session.transaction():
+        other_session.execute(
+            "select from lo_storage_tests_letter where id = %s for update", [row.pk]
+        )
+        with pytest.raises(CommandError, match=r"^Moved: 0\. Not moved: 1\.$"):
+            call_command("lo_export", COLUMN, to=str(folder), stdout=printed)
+    assert "nobody can tell whether it names its copy letters/a.pdf, which is kept" in (
+        printed.getvalue()
+    )
+    assert (folder / "letters" / "a.pdf").read_bytes() == b"content"
+    assert content_of(row) == b"content"
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_a_source_is_not_deleted_in_a_transaction_that_may_be_rolled_back(
+    letter, folder, autocommit
+):
+    row = letter("a.pdf")
+    if autocommit:
+        with (
+            pytest.raises(CommandError, match="is in a transaction") as raised,
+            transaction.atomic(),
+        ):
+            lo_import(folder, delete_source=True)
+    else:
+        transaction.set_autocommit(False)
+        try:
+            with pytest.raises(CommandError, match="is in a transaction") as raised:
+                lo_import(folder, delete_source=True)
+        finally:
+            transaction.rollback()
+            transaction.set_autocommit(True)
+    assert raised.value.returncode == 2
+    row.refresh_from_db()
+    assert (row.data.name, (folder / "a.pdf").exists()) == ("a.pdf", True)
+    with transaction.atomic():
+        assert lo_import(folder) == "Moved: 1. Not moved: 0.\n"
+
+
+@pytest.mark.parametrize("other", [b"the secret of a stranger", b"cut"])
+def test_a_large_object_that_is_not_the_file_any_more_is_not_copied(letters, folder, other):
+    row = letters.objects.create(data=ContentFile(b"content", "a.pdf"))
+    with transaction.atomic(), row.data.storage.open(row.data.name, "r+b") as file:
+        file.write(b"C")  # Its SHA-256 is unknown now.
+    number = row.data.name.partition(".")[0]
+    with connection.cursor() as cursor:
+        cursor.execute("select lo_unlink(%s::oid)", [number])
+        cursor.execute("select lo_from_bytea(%s::oid, %s)", [number, other])
+    with pytest.raises(CommandError, match=r"^Moved: 0\. Not moved: 1\.$"):
+        run("lo_export", column=COLUMN, to=str(folder), delete_source=True, jobs=1)
+    row.refresh_from_db()
+    assert row.data.name.partition(".")[0] == number
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
