@@ -10,7 +10,7 @@ from itertools import batched, takewhile
 from threading import Lock
 from typing import Any, NamedTuple
 
-from django.core.exceptions import SuspiciousFileOperation
+from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import Storage
 from django.db import Error, connections, transaction
@@ -306,7 +306,7 @@ class Move:
             if content == b"" and not self.source.exists(row):
                 return row, self._missing(row)
             if content is not None:
-                _compare_sizes(row, len(content))
+                _compare_sizes(row, ContentFile(content))
             name = self.source.original_name(row)
             return Read(row, name, self.source.times(row), content)
         except NotAsItWas as error:
@@ -371,7 +371,7 @@ class Move:
         try:
             with transaction.atomic(using=self.column.alias), self.source.open(row) as file:
                 content = file if isinstance(file, File) else File(file)
-                _compare_sizes(row, content.size)
+                _compare_sizes(row, content)
                 name, sha256 = put_large(
                     self.target, self.column.alias, read.original_name, content, read.times
                 )
@@ -457,7 +457,7 @@ class Move:
         try:
             with self.source.open(row) if known is None else ContentFile(known) as file:
                 content = file if isinstance(file, File) else File(file)
-                _compare_sizes(row, content.size)
+                _compare_sizes(row, content)
                 expected = self.source.sha256(row) or sha256_of(content)
                 content.seek(0)
                 with self._reserved(self._new_name(row)) as free:
@@ -584,7 +584,19 @@ class Move:
                 )
 
     def _delete(self, source: StoredFiles, moved: list[Row]) -> Iterator[Finding]:
-        unnamed = list(source.unnamed(moved, file_columns(self.column.alias)))
+        try:
+            columns = {self.column, *file_columns()} if moved else set()
+            unnamed = list(source.unnamed(moved, columns))
+        except (Error, ImproperlyConfigured) as error:
+            for row in moved:
+                yield self._finding(
+                    row,
+                    "not-deleted",
+                    f"{row.value} was moved, and is kept, because nobody can tell whether another"
+                    f" row names it: {_words(error)}",
+                    "Delete it by hand if none does",
+                )
+            return
         if isinstance(source.storage, DbFileStorage):
             # One transaction, or where one of them is refused, one for each.
             with suppress(Error):
@@ -638,10 +650,10 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _compare_sizes(row: Row, size: int) -> None:
+def _compare_sizes(row: Row, content: File) -> None:  # type: ignore[type-arg]
     """Raise `NotAsItWas` where the catalogue has another size: of a SHA-256 it may know none."""
-    if row.entry is not None and row.entry.size != size:
-        raise NotAsItWas(f"it has {size:,} bytes, and by the catalogue {row.entry.size:,}")
+    if row.entry is not None and content.size != row.entry.size:
+        raise NotAsItWas(f"it has {content.size:,} bytes, and by the catalogue {row.entry.size:,}")
 
 
 def _words(error: Exception) -> str:

@@ -4,14 +4,26 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from django.apps import apps
-from django.db import connections, models, router
+from django.db import OperationalError, connections, models, transaction
 from django.db.models import Q, QuerySet
+from psycopg import errors
 
 # How many rows are looked at by one statement.
 PAGE = 1000
 
 # How long a row that somebody else holds is waited for.
 LOCK_TIMEOUT = "30s"
+
+# How often and how long it is waited until nobody writes to a table; who comes after waits as long.
+TRIES = 30
+TABLE_TIMEOUT = "1s"
+
+# Whether nobody else can write to a table, or it is none that can be locked, as a view.
+CANNOT_BE_LOCKED = """
+    select pg_is_in_recovery() or relkind not in ('r', 'p')
+      from pg_class
+     where oid = %s::regclass
+"""
 
 
 class Column(NamedTuple):
@@ -64,6 +76,30 @@ class Column(NamedTuple):
             self._set({key: changes[key].name for key in keys}, others or {})
         return set(keys)
 
+    def settled(self, query: QuerySet[Any]) -> list[Any]:
+        """Return the rows of a query, once those who write to the table have come to an end."""
+        connection = connections[self.alias]
+        for left in reversed(range(TRIES)):
+            try:
+                with transaction.atomic(using=self.alias):
+                    if connection.vendor == "postgresql":
+                        self._lock()
+                    return list(query)
+            except OperationalError as error:
+                if not left or not isinstance(error.__cause__, errors.LockNotAvailable):
+                    raise
+        raise AssertionError("TRIES is no number of tries")
+
+    def _lock(self) -> None:
+        connection = connections[self.alias]
+        table = connection.ops.quote_name(self.model._meta.db_table)
+        with connection.cursor() as cursor:
+            cursor.execute(CANNOT_BE_LOCKED, [table])
+            if cursor.fetchone()[0]:
+                return
+            cursor.execute("select set_config('lock_timeout', %s, true)", [TABLE_TIMEOUT])
+            cursor.execute(f"lock table {table} in share mode")
+
     def _set(self, names: Mapping[Any, str], others: Mapping[str, Any]) -> None:
         connection: Any = connections[self.alias]
         meta: Any = self.model._meta
@@ -94,19 +130,28 @@ class Change(NamedTuple):
     name: str
 
 
-def file_columns(alias: str) -> Iterator[Column]:
-    """Yield each file column whose rows are in a database, whatever its storage."""
-    for model in apps.get_models():
-        if router.db_for_write(model) == alias and has_table(model, alias):
-            for field in model._meta.local_concrete_fields:
-                if isinstance(field, models.FileField):
-                    yield Column(model, field, alias)
+def file_columns() -> Iterator[Column]:
+    """Yield each file column of each database, whatever its storage, and wherever a router looks.
+
+    Raises what a database raises that cannot be asked.
+    """
+    for alias in connections:
+        for model in apps.get_models():
+            fields = [
+                field
+                for field in model._meta.local_concrete_fields
+                if isinstance(field, models.FileField)
+            ]
+            if fields and has_table(model, alias):
+                yield from (Column(model, field, alias) for field in fields)
 
 
 def has_table(model: type[models.Model], alias: str) -> bool:
     """Whether a model has its table, which it has not before its migration."""
     connection = connections[alias]
     with connection.cursor() as cursor:
+        if connection.vendor != "postgresql":
+            return model._meta.db_table in connection.introspection.table_names(cursor)
         # It knows the search path, and names with a schema.
         cursor.execute(
             "select to_regclass(%s) is not null",

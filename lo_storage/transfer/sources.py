@@ -2,10 +2,13 @@
 
 import io
 import os
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
+from django.core.exceptions import SuspiciousOperation
 from django.core.files import File
 from django.core.files.storage import (
     FileSystemStorage,
@@ -104,16 +107,30 @@ class StoredFiles:
     def unnamed(self, rows: Iterable[Row], columns: Iterable[Column]) -> Iterator[tuple[Row, str]]:
         """Yield (row, name) of the files that rows named, and that no row names any more."""
         rows = list(rows)
-        values = [row.value for row in rows]
+        values = {row.value for row in rows}
+        values |= set(map(self._spelling, values))
         named: set[str] = set()
         for column in columns:
             field = column.field.name
-            found = column.rows().filter(**{f"{field}__in": values})
-            named.update(found.values_list(field, flat=True))
+            other_spellings = (
+                Q(**{f"{field}__startswith": "/"})
+                | Q(**{f"{field}__contains": "./"})
+                | Q(**{f"{field}__contains": "//"})
+            )
+            found = column.rows().filter(Q(**{f"{field}__in": values}) | other_spellings)
+            names_of = found.order_by().values_list(field, flat=True).distinct()
+            named.update(map(self._spelling, column.settled(names_of)))
         for row in rows:
-            if row.value not in named:
-                named.add(row.value)  # Two rows may have named it.
+            if self._spelling(row.value) not in named:
+                named.add(self._spelling(row.value))  # Two rows may have named it.
                 yield row, row.value
+
+    def _spelling(self, name: str) -> str:
+        """Return the name of a file, of which "./a.pdf" and "b/../a.pdf" are others."""
+        with suppress(NotImplementedError, SuspiciousOperation):
+            name = os.path.relpath(self.storage.path(name), self.storage.path(""))
+            return PurePath(name).as_posix()
+        return posixpath.normpath(name)
 
     def numbers(self) -> set[str] | None:
         """Return which of the files have a name as the library gives; None if nobody can tell."""
