@@ -73,9 +73,10 @@ def close(folder: Path, size: int, files: int, info: dict[str, str]) -> None:
         "bag-info.txt": "".join(f"{key}: {value}\n" for key, value in lines.items()),
         "bagit.txt": DECLARATION,
     }
+    (folder / TAG_MANIFEST).unlink(missing_ok=True)
     for name, text in tags.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
-    others = [path.name for path in folder.iterdir() if path.is_file()]
+    others = [path.name for path in folder.iterdir() if path.is_file() and path.suffix != ".part"]
     manifest = "".join(f"{sha256_of(folder / name)}  {encoded(name)}\n" for name in sorted(others))
     (folder / TAG_MANIFEST).write_text(manifest, encoding="utf-8", newline="\n")
 

@@ -11,8 +11,9 @@ from contextlib import suppress
 from datetime import datetime
 from itertools import batched, groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
+from django.core.files import locks
 from django.db import Error, connections, models, transaction
 from django.utils import timezone
 
@@ -23,7 +24,7 @@ from ..models import LargeObject
 from ..upkeep.columns import columns_beside
 from ..upkeep.finding import Finding
 from . import bags
-from .bags import MANIFEST, safe_name, sha256_of
+from .bags import MANIFEST, TAG_MANIFEST, NotABag, inside, safe_name, sha256_of
 from .contents import (
     NotAsItWas,
     compare,
@@ -34,8 +35,15 @@ from .moving import Moved
 from .rows import has_table
 from .sources import CannotBegin
 
-# What an interrupted export leaves, and a whole one has not.
-PARTS = [f"{MANIFEST}.part", f"{INDEX}.part", "file.part"]
+# What a folder has until its export is whole: what it is, and the path of each file in it.
+JOURNAL = "lo_export.part"
+MAKER = "An export of lo_export --all that is not whole. Run it again, and it goes on.\n"
+
+# What an interrupted export may have left.
+OURS = {
+    *(JOURNAL, f"{MANIFEST}.part", f"{INDEX}.part", "file.part", "data", MANIFEST, INDEX),
+    *("bag-info.txt", "bagit.txt", TAG_MANIFEST),
+}
 
 # How many files are looked at together, and how much of a large one is read at a time.
 PAGE = 64
@@ -93,12 +101,29 @@ def begin(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         there = {path.name for path in folder.iterdir()}
+        if not there:
+            with open(folder / JOURNAL, "x", encoding="utf-8", newline="\n") as journal:
+                journal.write(MAKER)
+            return
+        goes_on = JOURNAL in there and _is_ours(folder / JOURNAL)
     except OSError as error:
         raise CannotBegin(f"{folder} cannot be made or read: {error.strerror}") from error
-    if "bagit.txt" in there:
-        raise CannotBegin(f"{folder} has a whole export already; name another folder")
-    if there and not there & set(PARTS):
+    if not goes_on:
+        if "bagit.txt" in there:
+            raise CannotBegin(f"{folder} has a whole export already; name another folder")
         raise CannotBegin(f"{folder} is not empty, and has no export that was interrupted")
+    for name in sorted(there):
+        if name not in OURS or (folder / name).is_symlink():
+            raise _strange(folder / name)
+
+
+def _is_ours(journal: Path) -> bool:
+    with open(journal, "rb") as file:
+        return file.readline(len(MAKER)) == MAKER.encode()
+
+
+def _strange(path: Path) -> CannotBegin:
+    return CannotBegin(f"{path} is of no export; take it out of the folder, and run it again")
 
 
 def export_all(
@@ -111,8 +136,30 @@ def export_all(
     - `done`: is told how many bytes were written or found.
     - `stopped`: whether to come to an end. The folder is no bag then, and the next run goes on.
     """
-    goes_on = (folder / f"{INDEX}.part").exists()
-    written: set[str] | None = set() if goes_on else None
+    with open(folder / JOURNAL, "a+", encoding="utf-8", newline="\n", buffering=1) as journal:
+        if not locks.lock(journal, locks.LOCK_EX | locks.LOCK_NB):
+            raise CannotBegin(f"another lo_export writes to {folder}; wait for it")
+        journal.seek(0)
+        lines = journal.read().split("\n")
+        if lines[-1]:
+            journal.write("\n")  # A line that was not written to its end.
+        before = set(map(bags.decoded, lines[1:-1]))
+        yield from _export(alias, folder, done, stopped, journal, before)
+    if (folder / TAG_MANIFEST).exists():
+        (folder / JOURNAL).unlink()
+
+
+def _export(
+    alias: str,
+    folder: Path,
+    done: Callable[[int], None],
+    stopped: Callable[[], bool],
+    journal: TextIO,
+    before: set[str],
+) -> Iterator[Moved | Finding]:
+    """Write all files; `before` are those that an interrupted export wrote."""
+    written: set[str] | None = set() if before else None
+    (folder / TAG_MANIFEST).unlink(missing_ok=True)
     size = files = 0
     with (
         transaction.atomic(using=alias),
@@ -125,7 +172,7 @@ def export_all(
         for page in batched(_files(alias), PAGE):
             if stopped():
                 return
-            for file, namings, sha256 in _write(alias, folder, page):
+            for file, namings, sha256 in _write(alias, folder, page, journal, before):
                 if isinstance(sha256, Finding):
                     yield sha256
                     continue
@@ -138,7 +185,8 @@ def export_all(
                 done(file.size)
                 yield Moved(namings[0].label if namings else "", file.loid, file.path)
     if written is not None:
-        _delete_others(folder, written)
+        _delete_others(folder, before, written)
+    (folder / "file.part").unlink(missing_ok=True)
     for name in (MANIFEST, INDEX):
         os.replace(folder / f"{name}.part", folder / name)
     (folder / "data").mkdir(exist_ok=True)
@@ -193,7 +241,11 @@ def _is_plain(key: str) -> bool:
 
 
 def _write(
-    alias: str, folder: Path, page: Iterable[tuple[Stored, list[Naming]]]
+    alias: str,
+    folder: Path,
+    page: Iterable[tuple[Stored, list[Naming]]],
+    journal: TextIO,
+    before: set[str],
 ) -> Iterator[tuple[Stored, list[Naming], str | Finding]]:
     """Write the files that are not there; yield each with the SHA-256 of what is there now."""
     page = list(page)
@@ -204,6 +256,10 @@ def _write(
     for file, namings in page:
         sha256: str | Finding = file.sha256 or ""
         if file.name in new:
+            if file.path not in before:
+                if os.path.lexists(folder / file.path):
+                    raise _strange(folder / file.path)
+                journal.write(f"{bags.encoded(file.path)}\n")
             try:
                 content = [contents[file.name]] if file.name in contents else _slices(alias, file)
                 sha256 = _write_one(folder, file, content)
@@ -263,16 +319,20 @@ def _write_one(folder: Path, file: Stored, content: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _delete_others(folder: Path, written: set[str]) -> None:
-    """Delete what an interrupted export wrote and the database has no more."""
-    for path in sorted((folder / "data").rglob("*"), reverse=True):
-        if path.is_dir():
+def _delete_others(folder: Path, before: set[str], written: set[str]) -> None:
+    """Delete what an interrupted export wrote and the database has no more.
+
+    Raises `CannotBegin` for what no export wrote.
+    """
+    for path in before - written:
+        with suppress(NotABag):
+            inside(folder, path).unlink()
+    for found in sorted((folder / "data").rglob("*"), reverse=True):
+        if found.is_dir() and not found.is_symlink():
             with suppress(OSError):  # It is not empty.
-                path.rmdir()
-        elif path.relative_to(folder).as_posix() not in written:
-            path.unlink()
-    with suppress(FileNotFoundError):
-        (folder / "file.part").unlink()
+                found.rmdir()
+        elif found.relative_to(folder).as_posix() not in written:
+            raise _strange(found)
 
 
 def _line(file: Stored, naming: Naming, sha256: str) -> Line:

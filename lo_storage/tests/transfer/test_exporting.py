@@ -131,3 +131,67 @@ def test_a_folder_that_cannot_be_made_says_so(letters, tmp_path):
     with pytest.raises(CommandError, match="cannot be made") as raised:
         lo_export(tmp_path / "file" / "out")
     assert raised.value.returncode == 2
+
+
+def interrupted(out, monkeypatch):
+    """Let an export end after one file."""
+    monkeypatch.setattr(exporting, "PAGE", 1)
+    exporting.begin(out)
+    stops = iter([False, True])
+    list(exporting.export_all("default", out, lambda size: None, stopped=lambda: next(stops)))
+
+
+@pytest.mark.parametrize(
+    "name", ["file.part", "index.csv.part", "manifest-sha256.txt.part", "lo_export.part"]
+)
+def test_a_folder_that_no_export_wrote_is_left_alone(letters, out, name):
+    made(letters, b"content")
+    (out / "data").mkdir(parents=True)
+    (out / "data" / "mine.txt").write_text("mine")
+    (out / name).write_text("mine")
+    (out / "index.csv").write_text("mine")
+    with pytest.raises(CommandError, match="has no export that was interrupted") as raised:
+        lo_export(out)
+    assert raised.value.returncode == 2
+    assert {path.name: path.read_text() for path in out.rglob("*") if path.is_file()} == {
+        **{"mine.txt": "mine", "index.csv": "mine", name: "mine"}
+    }
+
+
+@pytest.mark.parametrize("place", ["mine.txt", "data/mine.txt", "data/lo_storage_tests.Letter/x"])
+def test_what_no_export_wrote_is_kept_and_told(letters, out, monkeypatch, place):
+    made(letters, b"first", b"second")
+    interrupted(out, monkeypatch)
+    (out / place).write_text("mine")
+    with pytest.raises(CommandError, match=f"{place} is of no export; take it out") as raised:
+        lo_export(out)
+    assert raised.value.returncode == 2
+    assert (out / place).read_text() == "mine"
+    assert not (out / "bagit.txt").exists()
+    (out / place).unlink()
+    assert lo_export(out) == "Moved: 2. Not moved: 0.\n"
+    bags.validate(out, lambda size: None)
+    assert not (out / "lo_export.part").exists()
+
+
+def test_what_no_export_wrote_is_not_overwritten(letters, out, monkeypatch):
+    _, second = made(letters, b"first", b"second")
+    interrupted(out, monkeypatch)
+    mine = out / f"data/lo_storage_tests.Letter/data/{second.pk}/a.pdf"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    with pytest.raises(CommandError, match="is of no export; take it out"):
+        lo_export(out)
+    assert mine.read_text() == "mine"
+
+
+def test_a_second_export_to_a_folder_waits_for_the_first(letters, out, monkeypatch):
+    made(letters, b"first", b"second")
+    monkeypatch.setattr(exporting, "PAGE", 1)
+    exporting.begin(out)
+    first = exporting.export_all("default", out, lambda size: None, stopped=lambda: False)
+    next(first)
+    with pytest.raises(CommandError, match="another lo_export writes to"):
+        lo_export(out)
+    assert len(list(first)) == 1
+    bags.validate(out, lambda size: None)
