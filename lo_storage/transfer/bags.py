@@ -95,9 +95,9 @@ def oxum(folder: Path) -> tuple[int, int]:
     """Return how many bytes and files a bag says that it has."""
     try:
         info = (folder / "bag-info.txt").read_text(encoding="utf-8")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise NotABag(f"{folder} has no bag-info.txt that can be read") from error
-    found = re.search(r"^Payload-Oxum:\s*(\d+)\.(\d+)\s*$", info, re.MULTILINE)
+    found = re.search(r"^Payload-Oxum:\s*([0-9]{1,18})\.([0-9]{1,18})\s*$", info, re.MULTILINE)
     if found is None:
         raise NotABag(f"{folder}/bag-info.txt has no Payload-Oxum")
     return int(found[1]), int(found[2])
@@ -114,6 +114,8 @@ def validate(folder: Path, done: Callable[[int], None]) -> None:
         raise NotABag(
             f"{folder} has no bagit.txt: it is no bag, or not written to its end"
         ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotABag(f"{folder}/bagit.txt cannot be read as UTF-8") from error
     if not re.match(
         r"BagIt-Version: (0\.97|1\.0)\s*\nTag-File-Character-Encoding: UTF-8\s*$",
         declaration,
@@ -128,24 +130,30 @@ def validate(folder: Path, done: Callable[[int], None]) -> None:
             f" {files:,} of {size:,}"
         )
     for name in (TAG_MANIFEST, MANIFEST):
-        listed = 0
+        listed: set[str] = set()
         for line in manifest(folder, name):
-            listed += 1
+            if line.path in listed:
+                raise NotABag(f"{folder}/{name} lists {line.path!r} twice")
+            listed.add(line.path)
             if sha256_of(folder / line.path, done) != line.sha256:
                 raise NotABag(f"{folder}/{line.path} is not what it was: its SHA-256 is another")
-    if listed != files:
-        raise NotABag(f"{folder}/{MANIFEST} lists {listed:,} files, and there are {files:,}")
+    if len(listed) != files:
+        raise NotABag(f"{folder}/{MANIFEST} lists {len(listed):,} files, and there are {files:,}")
 
 
 def manifest(folder: Path, name: str) -> Iterator[Payload]:
     """Yield the lines of a manifest, each of a file that is there."""
     if not (folder / name).is_file():
         raise NotABag(f"{folder} has no {name}")
-    with open(folder / name, encoding="utf-8", newline="\n") as lines:
+    with open(folder / name, "rb") as lines:
         for line in lines:
-            match = _LINE.fullmatch(line.rstrip("\r\n"))
+            try:
+                match = _LINE.fullmatch(line.decode().rstrip("\r\n"))
+            except UnicodeDecodeError:
+                match = None
             if match is None:
-                raise NotABag(f"{folder}/{name} has a line that is none: {line.strip()!r}")
+                text = line.decode(errors="replace").strip()
+                raise NotABag(f"{folder}/{name} has a line that is none: {text!r}")
             path = decoded(match[2].removeprefix("./"))
             if name == MANIFEST and not path.startswith("data/"):
                 raise NotABag(f"{folder}/{name} names {path!r}, which is not in data/")

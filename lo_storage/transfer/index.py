@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from django.utils.dateparse import parse_datetime
 
-from .bags import NotABag
+from .bags import TAG_MANIFEST, NotABag, inside, manifest
 from .contents import Times
 
 INDEX = "index.csv"
@@ -53,6 +53,27 @@ def lines(folder: Path) -> Iterator[Line]:
     """Yield the lines of an index; raise `NotABag` where it is none."""
     if not (folder / INDEX).is_file():
         raise NotABag(f"{folder} has no {INDEX}: lo_export --all did not make it")
+    try:
+        yield from _lines(folder)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise NotABag(f"{folder}/{INDEX} cannot be read as CSV in UTF-8: {error}") from error
+
+
+def check(folder: Path) -> None:
+    """Raise `NotABag` where an index is not as it was written, or does not fit the files."""
+    if INDEX not in {tag.path for tag in manifest(folder, TAG_MANIFEST)}:
+        raise NotABag(f"{folder}/{TAG_MANIFEST} does not list {INDEX}")
+    for line in lines(folder):
+        if not line.path.startswith("data/"):
+            raise NotABag(f"{folder}/{INDEX} names {line.path!r}, which is not in data/")
+        size = inside(folder, line.path).stat().st_size
+        if line.size != str(size):
+            raise NotABag(
+                f"{folder}/{line.path} has {size:,} bytes, and by {INDEX} {line.size[:20]!r}"
+            )
+
+
+def _lines(folder: Path) -> Iterator[Line]:
     with open(folder / INDEX, encoding="utf-8", newline="") as file:
         rows = csv.reader(file)
         if tuple(next(rows, [])) != Line._fields:

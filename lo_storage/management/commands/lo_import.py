@@ -10,6 +10,7 @@ from lo_storage.management.transfer import TransferCommand
 from lo_storage.storage import DbFileStorage, db_file_storage
 from lo_storage.transfer.bags import NotABag, oxum, validate
 from lo_storage.transfer.importing import import_all
+from lo_storage.transfer.index import check
 from lo_storage.transfer.rows import Column
 from lo_storage.transfer.sources import CannotBegin, Source, StoredFiles, storage_of
 
@@ -54,6 +55,7 @@ class Command(TransferCommand):
             size, _ = oxum(folder)
             with Progress(self.stderr._out, "Checking", size, filesizeformat) as bar:
                 validate(folder, bar.add)
+            check(folder)
             with Progress(self.stderr._out, "Files", size, filesizeformat) as bar:
                 self.tell(
                     bar,
@@ -61,3 +63,7 @@ class Command(TransferCommand):
                 )
         except NotABag as error:
             raise CannotBegin(f"{error}. Nothing was changed") from error
+        except OSError as error:
+            raise CannotBegin(
+                f"{error.filename or folder} cannot be read: {error.strerror}; run it again"
+            ) from error

@@ -100,9 +100,39 @@ def a_line_that_is_none(bag):
     (bag / bags.TAG_MANIFEST).write_text("")
 
 
+def listed_twice(bag):
+    first, _ = (bag / bags.MANIFEST).read_text().splitlines()
+    (bag / bags.MANIFEST).write_text(f"{first}\n{first}\n")
+    (bag / "data/100%.txt").write_bytes(b"APRIL")
+    bags.close(bag, 10, 2, {})
+
+
+def a_folder(bag):
+    (bag / "bagit.txt").unlink()
+    (bag / "bagit.txt").mkdir()
+
+
+def other_bytes(name):
+    def tamper(bag):
+        (bag / name).write_bytes(b"\xff\xfe\n" + (bag / name).read_bytes())
+        (bag / bags.TAG_MANIFEST).write_text("")
+
+    return tamper
+
+
+def endless(bag):
+    rewrite(bag / "bag-info.txt", "10.2", f"{'9' * 5000}.2")
+
+
 @pytest.mark.parametrize(
     ("tamper", "words"),
     [
+        (listed_twice, "lists 'data/a/march.pdf' twice"),
+        (a_folder, "bagit.txt cannot be read as UTF-8"),
+        (other_bytes("bagit.txt"), "bagit.txt cannot be read as UTF-8"),
+        (other_bytes("bag-info.txt"), "no bag-info.txt that can be read"),
+        (other_bytes(bags.MANIFEST), "a line that is none: '\ufffd\ufffd"),
+        (endless, "has no Payload-Oxum"),
         (same_size, "march.pdf is not what it was"),
         (longer, "2 files of 12 bytes, and by its Payload-Oxum 2 of 10"),
         (missing, "1 files of 5 bytes"),

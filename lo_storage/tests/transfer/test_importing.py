@@ -84,6 +84,19 @@ def test_nothing_is_written_of_a_bag_that_is_not_whole(out, made, letters):
     assert LargeObject.objects.count() == 0
 
 
+@pytest.mark.parametrize("new", [",x,", ",\xff,"])
+def test_an_index_that_fits_no_file_is_refused(out, letters, new):
+    text = (out / "index.csv").read_text()
+    assert ",3," in text
+    (out / "index.csv").write_bytes(text.replace(",3,", new).encode("latin-1"))
+    bags.close(out, 6, 2, {})
+    lose(letters)
+    with pytest.raises(CommandError, match="Nothing was changed") as raised:
+        lo_import(out)
+    assert raised.value.returncode == 2
+    assert LargeObject.objects.count() == 0
+
+
 def test_a_folder_that_is_no_bag_is_refused(letters, tmp_path):
     with pytest.raises(CommandError, match="has no bag-info") as raised:
         lo_import(tmp_path)
