@@ -304,7 +304,7 @@ class Move:
                 content = small_content(file)
             # Some storages open an empty file where there is none.
             if content == b"" and not self.source.exists(row):
-                return row, self._missing(row)
+                raise FileNotFoundError
             if content is not None:
                 _compare_sizes(row, ContentFile(content))
             name = self.source.original_name(row)
@@ -312,7 +312,14 @@ class Move:
         except NotAsItWas as error:
             return row, self._refused(row, error)
         except storage_errors() as error:
+            if isinstance(error, FileNotFoundError) and self._is_changed(row):
+                return row, ""
             return row, self._unreadable(row, error)
+
+    def _is_changed(self, row: Row) -> bool:
+        """Whether a row names another file by now, as where somebody else has moved it."""
+        rows = self.rows().annotate(value=self.source.value()).filter(pk=row.pk)
+        return [as_key(value) for value in rows.values_list("value", flat=True)] != [row.value]
 
     def _into_the_library(
         self, rows: QuerySet[Any], parts: Iterable[list[Read | Outcome]]
@@ -379,6 +386,8 @@ class Move:
                 named = self._name(rows, [Copy(row, name, sha256)], wait=True)
                 return row, named.get(row, "")
         except storage_errors() as error:
+            if isinstance(error, FileNotFoundError) and self._is_changed(row):
+                return row, ""
             return row, self._refused(row, error)
 
     def _adopt_one(self, rows: QuerySet[Any], row: Row) -> Outcome:

@@ -332,3 +332,19 @@ def test_a_file_is_kept_that_a_row_names_otherwise(letters, folder, moved, other
     assert lo_import(folder, delete_source=True) == "Moved: 1. Not moved: 0.\n"
     assert content_of(row) == b"content"
     assert [path.exists() for path in (folder / "a.pdf", folder / "b" / "a.pdf")] == [True, True]
+
+
+@pytest.mark.parametrize("size", [10, 600_000])
+def test_what_another_import_has_moved_and_deleted_is_no_error(letter, folder, meddling, size):
+    row = letter("a.pdf", bytes(size))
+    nested = []
+
+    def move_it_first(name):
+        if not nested:
+            nested.append(name)
+            assert lo_import(folder, delete_source=True) == "Moved: 1. Not moved: 0.\n"
+
+    meddling(move_it_first)
+    assert lo_import("meddling", delete_source=True) == "Moved: 0. Not moved: 0.\n"
+    assert content_of(row) == bytes(size)
+    assert LargeObject.objects.count() == 1
