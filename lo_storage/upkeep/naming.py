@@ -35,7 +35,7 @@ COLUMNS = """
     )
     select quote_ident(nspname) || '.' || quote_ident(relname),
            quote_ident(attname),
-           of_leaf.typcategory = 'N',
+           of_leaf.typcategory,
            type.oid <> leaf.oid and type.typtype <> 'd',
            case when not has_schema_privilege(namespace.oid, 'usage')
                   or not has_column_privilege(class.oid, attnum, 'select')
@@ -103,12 +103,12 @@ def search(alias: str) -> Search:
         cursor.execute(RANGE)
         least, greatest = (number or 1 for number in cursor.fetchone())
         cursor.execute(COLUMNS, {"catalogue": TABLE})
-        for table, column, is_number, is_array, why_not in cursor.fetchall():
+        for table, column, category, is_array, why_not in cursor.fetchall():
             if why_not:
                 unsearchable.append(f"{table}.{column} ({why_not})")
-                if is_number:
+                if category in ("N", "C"):  # numbers, and composite types
                     hidden.append(unsearchable[-1])
-            elif is_number:
+            elif category == "N":
                 value = f"unnest({column}::oid[])" if is_array else column
                 numbers.append(NUMBERS.format(value=value, table=table))
             else:

@@ -127,6 +127,8 @@ def write_out(folder: Path, name: str, saved: Saved, *, force: bool = False) -> 
     """Write what a backup has of a file into a folder, under its stored name. Raises `OSError`."""
     if saved.entry and name == str(saved.loid):
         name = saved.entry.name
+    if loid_of(name) != saved.loid:
+        return Restored(name, _no_name(saved), "refused")
     expected = saved.entry and saved.entry.sha256
     if expected not in (None, saved.sha256) and not force:
         return Restored(name, _other(saved, expected), "refused")
@@ -151,6 +153,8 @@ def _restore(alias: str, name: str, saved: Saved, apply: bool, force: bool) -> R
             return Restored(name, f"the catalogue has the object as {entry.name}", "refused")
         if name == str(loid) and (known := entry or saved.entry):
             name = known.name
+        if loid_of(name) != loid:
+            return Restored(name, _no_name(saved), "refused")
         living = _living(c, entry, saved)
     if entry and living and living.sha256 == (entry.sha256 or saved.sha256):
         return Restored(name, "is there as it was stored: nothing is to be done", "well")
@@ -237,6 +241,10 @@ def _other(saved: Saved, expected: str | None) -> str:
         f"the backup has another content: its SHA-256 is {saved.sha256}, and was {expected} when"
         " the file was stored; --force takes it all the same"
     )
+
+
+def _no_name(saved: Saved) -> str:
+    return f"it is no name of large object {saved.loid}"
 
 
 def _free(alias: str) -> int:

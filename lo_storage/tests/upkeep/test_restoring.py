@@ -12,6 +12,7 @@ from lo_storage.upkeep.mending import mend_references
 from lo_storage.upkeep.references import problems
 from lo_storage.upkeep.restoring import Restored, missing, restore, write_out
 
+from ..databases import administrator
 from ..models import Document
 
 TABLE = "lo_storage_tests_document"
@@ -180,6 +181,23 @@ def test_an_object_of_another_role_is_not_overwritten(file, somebody_else):
     assert (new != file, content(new)) == (True, CONTENT)
 
 
+@pytest.mark.parametrize("type", ["oid", "oid[]", "theirs.pair"])
+def test_an_object_whose_number_a_hidden_column_may_have_is_not_overwritten(file, type):
+    """Also one that is empty, and could be what is left of the file."""
+    there, number = backup(file), loid(file)
+    sql(f"select lo_unlink({number})", f"select lo_create({number})")
+    with administrator(connection.settings_dict["NAME"]) as session:
+        try:
+            session.execute("create schema theirs")
+            session.execute("create type theirs.pair as (data oid, pages int)")
+            session.execute(f"create table theirs.papers (data {type})")
+            assert "under another number" in restore("default", file, there, apply=True).what
+        finally:
+            session.execute("drop schema theirs cascade")
+    new = Document.objects.get().data.name
+    assert (new != file, content(new)) == (True, CONTENT)
+
+
 def test_who_does_not_see_all_that_names_files_gives_no_new_name(file):
     there = backup(file)
     sql(
@@ -211,6 +229,23 @@ def test_what_nobody_names_is_for_a_folder(file, tmp_path):
         "refused",
     )
     assert not LargeObject.objects.exists()
+
+
+@pytest.mark.parametrize("other", ["{}/evil", "../evil", "{}.pdf/../../evil", "7.pdf", "nothing"])
+def test_a_name_in_the_backup_that_is_not_the_file_s_is_refused(file, lose, tmp_path, other):
+    """A folder to write to is left by no name, and no other file gets the content."""
+    there, number = backup(file), loid(file)
+    there = there._replace(entry=there.entry._replace(name=other.format(tmp_path)))
+    lose(file)
+    folder = tmp_path / "out" / f"{number}.pdf"
+    folder.mkdir(parents=True)
+    for force in (False, True):
+        for told in (
+            write_out(folder.parent, str(number), there, force=force),
+            restore("default", str(number), there, apply=True, force=force),
+        ):
+            assert told[1:] == (f"it is no name of large object {number}", "refused")
+    assert list(tmp_path.rglob("*")) == [folder.parent, folder]
 
 
 def test_another_content_is_refused_unless_it_is_forced(file, tmp_path):
