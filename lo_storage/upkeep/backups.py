@@ -22,9 +22,7 @@ import psycopg
 
 from .. import large_objects
 from ..catalogue import TABLE, Entry
-
-# What one read takes of a line of a dump. pg_dump writes 16 KiB of an object on one, as text.
-LINE = 1024 * 1024
+from .scripts import LINE, Script, ScriptError
 
 # What one statement reads, and how much of a file is in memory: more of it goes to the disk.
 BYTES = 8 * 1024 * 1024
@@ -40,9 +38,12 @@ ENTRY = f"""
 OF_CATALOGUE = re.compile(rf"\d+; \d+ \d+ TABLE DATA .+ {TABLE} ")
 OF_OBJECTS = re.compile(r"\d+; \d+ \d+ BLOBS - (?:BLOBS|(?P<first>\d+)(?:\.\.(?P<last>\d+))?) ")
 
-# Lines of a dump.
-COPY = re.compile(rb"COPY (?P<table>.+) \((?P<columns>.+)\) FROM stdin;\n")
-BODY = re.compile(rb" +AS (?P<tag>\$\w*\$)")
+# Statements of a dump. A name in quotes may have any character.
+NAME = rb'(?:[a-z_][a-z0-9_]*|"[^"]*(?:""[^"]*)*")'
+COPY = re.compile(
+    rb"COPY (?:%(name)b\.)?(?P<table>%(name)b) (?:\((?P<columns>%(name)b(?:, %(name)b)*)\))?"
+    rb" FROM stdin;\n" % {b"name": NAME}
+)
 OPEN = re.compile(rb"SELECT pg_catalog\.lo_open\('(?P<loid>\d+)', \d+\);\n")
 WRITE = re.compile(rb"SELECT pg_catalog\.lowrite\(0, '\\{1,2}x(?P<data>[0-9a-f]*)'\);\n")
 CLOSE = b"SELECT pg_catalog.lo_close(0);\n"
@@ -92,11 +93,16 @@ class Dump:
         missing = set(loids)
         try:
             with self._printed(missing) as readline:
-                for saved in objects_of(lines_of(readline), missing):
+                for saved in objects_of(Script(readline), missing):
                     yield saved
                     missing.remove(saved.loid)
                     if not missing:
                         return
+        except ScriptError as error:
+            raise BackupError(
+                f"{self._path} cannot be read here, because {error}: restore it into a database of"
+                " its own, and read from that by --from"
+            ) from error
         except (EOFError, zlib.error) as error:
             raise BackupError(f"{self._path} is not all there: {error}") from error
         except OSError as error:
@@ -199,51 +205,39 @@ class Server:
             raise BackupError(_first_line(error)) from error
 
 
-def lines_of(readline: Callable[[], bytes]) -> Iterator[bytes]:
-    """Yield each line; of one that is longer than what is read at a time, the beginning."""
-    is_new = True
-    while part := readline():
-        if is_new:
-            yield part
-        is_new = part.endswith(b"\n")
-
-
-def objects_of(lines: Iterator[bytes], loids: Collection[int]) -> Iterator[Saved]:
+def objects_of(script: Script, loids: Collection[int]) -> Iterator[Saved]:
     """Yield some large objects of a dump as SQL, in which the rows of tables come before them."""
     entries: dict[int, Entry] = {}
-    databases = 0
-    for line in lines:
-        if line.startswith(b"SELECT pg_catalog.lowrite("):
-            continue  # of an object that nobody asked for
-        if match := OPEN.fullmatch(line):
-            loid = int(match["loid"])
+    seen: set[int] = set()
+    databases, is_at_objects = 0, False
+    for statement in script.statements():
+        if match := OPEN.fullmatch(statement):
+            loid, written, is_at_objects = int(match["loid"]), script.lines(CLOSE), True
+            if loid in seen:
+                raise ScriptError(f"it has large object {loid} twice")
             if loid in loids:
-                with _saved(loid, entries.get(loid), _written(lines)) as saved:
+                seen.add(loid)
+                with _saved(loid, entries.get(loid), _written(written)) as saved:
                     yield saved
-        elif match := COPY.fullmatch(line):
-            rows = _until(END_OF_COPY, lines)
-            if match["table"].rpartition(b".")[2] == TABLE.encode():
-                columns = match["columns"].decode().split(", ")
-                try:
-                    found = (_entry(columns, row) for row in rows)
-                    entries |= {entry.loid: entry for entry in found if entry.loid in loids}
-                except ValueError as error:
-                    raise BackupError(
-                        "a row of the catalogue is not what pg_dump writes, or not all of it"
-                    ) from error
+            for _ in written:
+                pass
+        elif statement.lstrip().startswith(b"COPY "):
+            match = COPY.fullmatch(statement)
+            if match is None or is_at_objects:
+                raise ScriptError(f"pg_dump does not write there {statement[:60]!r}")
+            rows = script.lines(END_OF_COPY)
+            if match["table"].strip(b'"') == TABLE.encode():
+                for entry in _entries(match["columns"] or b"", rows):
+                    if entry.loid in loids and entries.setdefault(entry.loid, entry) != entry:
+                        raise ScriptError(f"it has two rows of {TABLE} for {entry.loid}")
             for _ in rows:
                 pass
-        elif match := BODY.match(line):
-            # Of a function: it may have any lines, also such as are looked for.
-            if match["tag"] not in line[match.end() :]:
-                next((line for line in lines if match["tag"] in line), None)
-        elif line.startswith(b"INSERT INTO "):
-            # A text in it may have any lines, too.
+        elif statement.startswith(b"INSERT INTO "):
             raise BackupError(
                 "the dump was made with --inserts, whose rows are not read here: restore it into a"
                 " database of its own, and read from that by --from"
             )
-        elif line.startswith(b"\\connect "):
+        elif statement.startswith(b"\\connect "):
             databases += 1
             if databases > 1:
                 raise BackupError(
@@ -261,16 +255,21 @@ def _is_asked_for(line: str, ordered: list[int]) -> bool:
     return bisect_left(ordered, first) < bisect_right(ordered, last)
 
 
-def _until(end: bytes, lines: Iterator[bytes]) -> Iterator[bytes]:
-    for line in lines:
-        if line == end:
-            return
-        yield line
-    raise EOFError("it ends too early")
+def _entries(columns: bytes, rows: Iterator[bytes]) -> Iterator[Entry]:
+    """Yield the rows of the catalogue that COPY wrote as text."""
+    names = [name.strip('"') for name in columns.decode().split(", ")]
+    try:
+        for row in rows:
+            yield _entry(names, row)
+    except (KeyError, ValueError) as error:
+        raise BackupError(
+            "a row of the catalogue is not what pg_dump writes, or not all of it"
+        ) from error
 
 
 def _entry(columns: list[str], row: bytes) -> Entry:
-    """Return a row of the catalogue that COPY wrote as text."""
+    if not row.endswith(b"\n"):
+        raise ValueError("a part of a line")
     fields = row.decode(errors="replace").removesuffix("\n").split("\t")
     values = {
         column: None if field == "\\N" else ESCAPED.sub(_meant, field)
@@ -293,7 +292,7 @@ def _meant(match: re.Match[str]) -> str:
 
 
 def _written(lines: Iterator[bytes]) -> Iterator[bytes]:
-    for line in _until(CLOSE, lines):
+    for line in lines:
         match = WRITE.fullmatch(line)
         if match is None:
             raise BackupError(f"a line is not what pg_dump writes, or not all of it: {line[:60]!r}")

@@ -1,11 +1,13 @@
 import gzip
+import re
 from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
 
 from lo_storage.catalogue import Entry
-from lo_storage.upkeep.backups import LINE, BackupError, Dump, Server
+from lo_storage.upkeep.backups import BackupError, Dump, Server
+from lo_storage.upkeep.scripts import LINE
 
 HEAD = "--\n-- PostgreSQL database dump\n--\n\nSET client_encoding = 'UTF8';\n\n"
 CATALOGUE = (
@@ -77,13 +79,28 @@ def test_of_a_server_without_standard_strings(read):
     "imitation",
     [
         "COPY public.texts (id, text) FROM stdin;\n1\t{}\\.\n\n",
+        'COPY public."a\nb" (text) FROM stdin;\n{}\\.\n\n',
+        'COPY public.texts ("a\n""\nb", "c FROM stdin;\n") FROM stdin;\n{}\\.\n\n',
+        "COPY public.nothing  FROM stdin;\n{}\\.\n\n",
         "CREATE FUNCTION f() RETURNS trigger\n    LANGUAGE plpgsql\n    AS $_$begin\n{}$_$;\n\n",
+        f"CREATE FUNCTION f() RETURNS int\n    AS $$select 1 /*{'x' * LINE}*/$$;\n\n"
+        "CREATE FUNCTION g() RETURNS int\n    AS $$begin\n{}$$;\n\n",
+        f"CREATE FUNCTION f() RETURNS int\n    AS $_X$select 1 /*{'x' * (LINE - 27)}*/$_X$;\n\n"
+        "CREATE FUNCTION g() RETURNS int\n    AS $$begin\n{}$$;\n\n",
+        "COMMENT ON TABLE public.texts IS '{quoted}';\n\n",
+        "COMMENT ON TABLE public.u IS 'it''s \\';\nCOMMENT ON TABLE public.t IS '{quoted}';\n\n",
+        "COMMENT ON TABLE public.u IS E'it\\'s';\nCOMMENT ON TABLE public.t IS '{quoted}';\n\n",
+        "SET standard_conforming_strings = off;\nCOMMENT ON TABLE public.t IS '\\'{quoted}';\n\n",
+        "COMMENT ON COLUMN public.a$b$c IS 'one';\nCOMMENT ON COLUMN public.d$b$ IS '{quoted}';\n",
+        "COMMENT ON TABLE public.\"it's\" IS '{quoted}';\n\n",
+        'CREATE TABLE public."a\n{}\n" (\n    id integer\n);\n\n',
     ],
 )
 def test_what_only_looks_like_a_file_is_none(read, imitation):
-    """A row of a table and a function may have any text."""
+    """A row of a table, a function, a comment and a name may have any text."""
     forged = f"{large_object(16418, b'forged')}{CATALOGUE.format(ROW)}".replace("\\.\n", "")
-    assert read(imitation.format(forged), large_object(16418, b"march")) == [
+    quoted = f"\n{forged}".replace("'", "''")
+    assert read(imitation.format(forged, quoted=quoted), large_object(16418, b"march")) == [
         (16418, None, b"march", 5)
     ]
 
@@ -100,10 +117,50 @@ def test_the_end_of_rows_is_a_line_of_its_own(read):
     assert read(f"COPY public.texts (text) FROM stdin;\n{rows}\\.\n\n") == []
 
 
+def test_a_statement_may_be_larger_than_what_is_read_at_a_time(read):
+    text = "'it''s'::text, " * (LINE // 5)
+    table = f"CREATE TABLE public.t (\n    a text[] DEFAULT ARRAY[{text}'']\n);\n\n"
+    assert read(table, large_object(16418, b"march")) == [(16418, None, b"march", 5)]
+
+
+def test_a_comment_may_be_about_rows_that_are_inserted(read):
+    comment = (
+        "COMMENT ON TABLE public.texts IS 'As in:\nINSERT INTO texts ...\nCOPY a (b) FROM x';\n"
+    )
+    assert read(comment, CATALOGUE.format(ROW), large_object(16418, b"march")) == [
+        (16418, ENTRY, b"march", 5)
+    ]
+
+
+def test_all_names_may_be_quoted(read):
+    quoted = re.sub(r"(\w+)(?=[.,)]| \()", r'"\1"', CATALOGUE.partition("\n")[0])
+    rows = f"{quoted}\n{ROW}\\.\n\n"
+    assert read(rows, large_object(16418, b"march")) == [(16418, ENTRY, b"march", 5)]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("INSERT INTO public.texts VALUES ('\n", "made with --inserts"),
+        (
+            "COPY public.texts (id) FROM stdin WITH CSV;\n",
+            "pg_dump does not write there b'COPY pub",
+        ),
+        ("COPY public.texts (id) FROM stdin; \n", "pg_dump does not write there"),
+        ("SELECT 1; COPY public.texts (id) FROM stdin;\n", "pg_dump does not write there"),
+        (large_object(7, b"") + CATALOGUE.format(ROW), "pg_dump does not write there"),
+        (CATALOGUE.format(ROW) + CATALOGUE.format(ROW.replace("5", "6")), "two rows of lo_storage"),
+        (large_object(16418, b"march") + large_object(16418, b"april"), "object 16418 twice"),
+        ("SELECT 1 /* one */;\n", r"it has '/\*' where pg_dump writes none"),
+        ("SELECT 1 \\gexec\n", "where pg_dump writes none"),
+        (f"SELECT {'1, ' * LINE};\n", "without a text"),
+        (
+            "SET client_encoding = 'SJIS';\n",
+            "encoding SJIS is not read here: restore it into a dat",
+        ),
+        ("COMMENT ON TABLE a IS 'it", "not all there"),
+        (CATALOGUE.format(ROW[:-1] + "0" * LINE + "\n"), "or not all of it"),
+        (CATALOGUE.replace("loid, ", "number, ").format(ROW), "or not all of it"),
+        ("INSERT INTO public.texts VALUES ('\n');\n", "made with --inserts"),
         ("\\connect one\n\\connect two\n", "several databases"),
         (large_object(16418, b"march").partition("SELECT pg_catalog.lo_close")[0], "not all there"),
         (large_object(16418, b"march").partition("7263")[0], "or not all of it"),
@@ -113,7 +170,7 @@ def test_the_end_of_rows_is_a_line_of_its_own(read):
 )
 def test_what_cannot_be_read_is_refused(read, text, says):
     with pytest.raises(BackupError, match=says):
-        read(text)
+        read(text, loids=[16418, 16419])
 
 
 def test_an_archive_that_ends_too_early_is_refused(read):
