@@ -209,7 +209,8 @@ def objects_of(script: Script, loids: Collection[int]) -> Iterator[Saved]:
     """Yield some large objects of a dump as SQL, in which the rows of tables come before them."""
     entries: dict[int, Entry] = {}
     seen: set[int] = set()
-    databases, is_at_objects = 0, False
+    databases: set[bytes] = set()
+    is_at_objects = False
     for statement in script.statements():
         if match := OPEN.fullmatch(statement):
             loid, written, is_at_objects = int(match["loid"]), script.lines(CLOSE), True
@@ -238,8 +239,8 @@ def objects_of(script: Script, loids: Collection[int]) -> Iterator[Saved]:
                 " database of its own, and read from that by --from"
             )
         elif statement.startswith(b"\\connect "):
-            databases += 1
-            if databases > 1:
+            databases.add(statement)  # one with settings of its own is connected to twice
+            if len(databases) > 1:
                 raise BackupError(
                     "the dump has several databases, of which each may have the same numbers:"
                     " restore it, and read from the right one by --from"

@@ -132,6 +132,11 @@ def test_a_comment_may_be_about_rows_that_are_inserted(read):
     ]
 
 
+def test_a_database_with_settings_of_its_own_is_connected_to_twice(read):
+    settings = "\\connect papers\nALTER DATABASE papers SET a.b TO '1';\n\\connect papers\n\n"
+    assert read(settings, large_object(16418, b"march")) == [(16418, None, b"march", 5)]
+
+
 def test_all_names_may_be_quoted(read):
     quoted = re.sub(r"(\w+)(?=[.,)]| \()", r'"\1"', CATALOGUE.partition("\n")[0])
     rows = f"{quoted}\n{ROW}\\.\n\n"
