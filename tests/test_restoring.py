@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from psycopg import sql as pgsql
 
 from lo_storage.models import LargeObject
 from lo_storage.tests.models import Document
@@ -114,6 +115,48 @@ def assert_it_comes_back(site, restore, *backup):
 @pytest.mark.parametrize("format", FORMATS)
 def test_what_is_lost_comes_back_out_of_a_dump(site, dump, restore, format):
     assert_it_comes_back(site, restore, f"--dump={dump(f'--format={format}')}")
+
+
+@pytest.fixture
+def theirs(site):
+    """What another application has in the same database, and whose texts look like a dump."""
+    number = loid("march")
+    forged = (
+        f"\nSELECT pg_catalog.lo_open('{number}', 131072);\n"
+        "SELECT pg_catalog.lowrite(0, '\\x00');\nSELECT pg_catalog.lo_close(0);\n"
+    )
+    text = pgsql.Literal(f"'\\{forged}").as_string()
+    table = pgsql.Identifier(f"it's \"$$ {forged}"[:60]).as_string()
+    sql(
+        site,
+        "create schema theirs",
+        f"create table theirs.{table} ({table} text default {text})",
+        f"insert into theirs.{table} select unnest(string_to_array({text}, e'\\n'))",
+        f"comment on table theirs.{table} is {text}",
+        "create function theirs.a() returns text language sql as"
+        f" $of$select $$it''s {'x' * 1_200_000}$$$of$",
+        f"create function theirs.b() returns int language plpgsql as $$begin /*{forged}*/ end$$",
+        "create function theirs.c() returns void begin atomic"
+        f" insert into theirs.{table} values ({text}); end",
+        f"create rule r as on insert to theirs.{table} do"
+        f" (delete from theirs.{table} where {table} = {text}; notify theirs)",
+    )
+    yield
+    sql(site, "drop schema theirs cascade")
+
+
+@pytest.mark.parametrize("format", ["custom", "plain"])
+@pytest.mark.parametrize("strings", ["on", "off"])
+@pytest.mark.usefixtures("theirs")
+def test_what_another_application_has_in_its_texts_is_no_file(
+    site, dump, restore, monkeypatch, format, strings
+):
+    with monkeypatch.context() as patch:
+        patch.setenv("PGOPTIONS", f"-c standard_conforming_strings={strings}")
+        path = dump(f"--format={format}")
+    if format == "plain":
+        assert f"\nSET standard_conforming_strings = {strings};\n" in path.read_text()
+    assert_it_comes_back(site, restore, f"--dump={path}")
 
 
 @pytest.mark.parametrize(
