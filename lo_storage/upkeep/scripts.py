@@ -19,6 +19,9 @@ TOKEN = re.compile(
     rb"""|(?<!%(word)b)[eE]'"""
     rb"""|(?<!%(word)b)\$(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$""" % {b"word": IN_WORD}
 )
+# Most statements: on one line, which no other rule than that of quotes can be about.
+PLAIN = re.compile(rb"""[^'"$;\\/-]*(?:'[^'\\]*'[^'"$;\\/-]*)*;\n""")
+
 OF_ESCAPED_TEXT = re.compile(rb"\\.|''|'", re.DOTALL)
 
 ESCAPED_TEXTS = re.compile(rb"SET standard_conforming_strings = '?off'?;\n")
@@ -53,7 +56,10 @@ class Script:
         line begins with a space. After one of them `lines` may read what follows it.
         """
         while line := self._readline():
-            if line.startswith((b"--", b"\\")):
+            if PLAIN.fullmatch(line):
+                self._set(line)
+                yield line
+            elif line.startswith((b"--", b"\\")):
                 if line.startswith(b"\\"):
                     yield line
                 while line and not line.endswith(b"\n"):
@@ -94,8 +100,9 @@ class Script:
                 rest = line[at:]
                 if rest == b"\n":
                     self._take(rest)
-                self._set()
-                yield bytes(self._text)
+                statement = bytes(self._text)
+                self._set(statement)
+                yield statement
                 if rest.isspace() and rest.endswith(b"\n"):
                     return
                 self._text = bytearray(b" ")
@@ -135,11 +142,13 @@ class Script:
             if match[0] == b"'":
                 return line, at
 
-    def _set(self) -> None:
+    def _set(self, statement: bytes) -> None:
         """Follow what the script sets for the texts in it."""
-        if ESCAPED_TEXTS.fullmatch(self._text):
+        if not statement.startswith(b"SET "):
+            return
+        if ESCAPED_TEXTS.fullmatch(statement):
             self._quote = b"E'"
-        if match := ENCODING.fullmatch(self._text):
+        if match := ENCODING.fullmatch(statement):
             raise ScriptError(f"its encoding {match[1].decode()} is not read here")
 
     def _take(self, part: bytes) -> None:
