@@ -246,7 +246,9 @@ def test_a_source_is_not_deleted_in_a_transaction_that_may_be_rolled_back(
 
 
 @pytest.mark.parametrize("other", [b"the secret of a stranger", b"cut"])
-def test_a_large_object_that_is_not_the_file_any_more_is_not_copied(letters, folder, other):
+def test_a_large_object_that_is_not_the_file_any_more_is_not_copied(
+    nothing_of_other_tests, letters, folder, other
+):
     row = letters.objects.create(data=ContentFile(b"content", "a.pdf"))
     with transaction.atomic(), row.data.storage.open(row.data.name, "r+b") as file:
         file.write(b"C")  # Its SHA-256 is unknown now.

@@ -59,7 +59,7 @@ def test_many_descriptors_are_never_open_at_once(installed_documents, monkeypatc
 
 
 @pytest.mark.parametrize("name", ["da ta", "da%ta", "Data"])
-def test_a_column_of_any_name(installed_documents, save, name, monkeypatch):
+def test_a_column_of_any_name(installed_documents, nothing_of_other_tests, save, name, monkeypatch):
     quoted = connection.ops.quote_name(name)
     field = Document._meta.get_field("data")
     with connection.cursor() as cursor:
