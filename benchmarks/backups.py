@@ -94,7 +94,7 @@ class Cluster:
     def name(self, order: str) -> str:
         with self.connect("app") as session:
             query = f"select name from {catalogue.TABLE} order by loid {order} limit 1"
-            return str(session.execute(query).fetchone()[0])  # type: ignore[index]
+            return str(session.execute(query).fetchone()[0])  # type: ignore[index]  # it has a row
 
 
 class Bench:

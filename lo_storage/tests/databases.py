@@ -6,6 +6,13 @@ import psycopg
 from django.db import connection, connections
 
 
+def sql(*statements):
+    """Run statements in the database of the tests."""
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
 def numbers(alias):
     """The large objects that a database holds."""
     with connections[alias].cursor() as cursor:

@@ -90,3 +90,13 @@ class Letter(models.Model):
 
     def __str__(self):
         return self.title
+
+
+def contents(rows):
+    """What is in the files that rows name by now."""
+    found = []
+    for row in rows:
+        row.refresh_from_db()
+        with row.data.open() as file:
+            found.append(file.read())
+    return found

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core import checks
 from django.db import connections, router
@@ -19,8 +20,6 @@ OVERDUE = timedelta(days=2)
 @checks.register(checks.Tags.files)
 def check_setting(**kwargs: Any) -> list[checks.CheckMessage]:
     """E101, W101: the setting has known keys, and a user cannot fill the disk."""
-    from django.conf import settings
-
     messages: list[checks.CheckMessage] = []
     for key in sorted(set(getattr(settings, "LO_STORAGE_UPLOADS", {})) - set(DEFAULTS)):
         messages.append(

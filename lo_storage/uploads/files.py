@@ -104,7 +104,7 @@ class StagedFile(UploadedFile):  # type: ignore[type-arg]  # no generic at run t
         return file
 
 
-class RefusedFile(UploadedFile):  # type: ignore[type-arg]
+class RefusedFile(UploadedFile):  # type: ignore[type-arg]  # as above
     """In place of a file that was not kept; `problem` is the sentence for its user.
 
     A field that knows nothing of it takes it for an empty file, and refuses it. Who reads it all

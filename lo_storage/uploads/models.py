@@ -41,7 +41,7 @@ class Upload(models.Model):
     received = models.PositiveBigIntegerField(_("received"), default=0)
     epoch = models.PositiveBigIntegerField(default=0)
     sha256 = models.CharField(_("SHA-256"), max_length=64, null=True)  # noqa: DJ001  # unknown is not empty
-    expected_sha256 = models.CharField(max_length=64, null=True)  # noqa: DJ001
+    expected_sha256 = models.CharField(max_length=64, null=True)  # noqa: DJ001  # as above
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     # No index on what each piece changes: so its update stays in the page (PostgreSQL, "HOT").
     expires_at = models.DateTimeField(_("expires at"))

@@ -14,6 +14,7 @@ from lo_storage.management.commands import lo_check
 from lo_storage.models import LargeObject
 from lo_storage.storage import db_file_storage
 
+from ..databases import sql
 from ..models import Attachment, Document
 
 DATA = "lo_storage_tests.Document.data"
@@ -35,12 +36,6 @@ def check(**options):
 
 def kinds(found):
     return [(finding["kind"], finding["name"]) for finding in found]
-
-
-def sql(*statements):
-    with connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from django.core.files.base import ContentFile
 from lo_storage.models import LargeObject
 
 from ..commands import run
+from ..models import contents
 
 COLUMN = "lo_storage_tests.Letter.data"
 LARGE = bytes(range(256)) * 4096
@@ -40,15 +41,6 @@ def rows(letters):
     made.append(letters.objects.create(data=ContentFile(b"", "empty")))
     letters.objects.create(data=None)
     return made
-
-
-def contents(rows):
-    found = []
-    for row in rows:
-        row.refresh_from_db()
-        with row.data.open() as file:
-            found.append(file.read())
-    return found
 
 
 def known(rows):

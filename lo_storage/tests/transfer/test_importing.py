@@ -11,6 +11,7 @@ from lo_storage.models import LargeObject
 from lo_storage.transfer import bags
 
 from ..commands import run
+from ..models import contents
 
 
 @pytest.fixture
@@ -32,15 +33,6 @@ def out(made, tmp_path):
 
 def lo_import(folder, **options):
     return run("lo_import", all=str(folder), **options)
-
-
-def contents(rows):
-    found = []
-    for row in rows:
-        row.refresh_from_db()
-        with row.data.open() as file:
-            found.append(file.read())
-    return found
 
 
 def lose(letters):

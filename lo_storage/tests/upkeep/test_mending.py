@@ -13,7 +13,7 @@ from lo_storage.upkeep.mending import (
 )
 from lo_storage.upkeep.references import problems, problems_of_catalogue
 
-from ..databases import added_alias
+from ..databases import added_alias, sql
 from ..models import Document
 
 TABLE, NAME = "lo_storage_tests_document", "lo_storage_tests_document_data"
@@ -21,12 +21,6 @@ DATA = Document._meta.constraints[0]
 MISSING = "4000000000.pdf"
 
 pytestmark = pytest.mark.usefixtures("nothing_of_other_tests", "installed_documents")
-
-
-def sql(*statements):
-    with connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
 
 
 def loid(name):

@@ -12,19 +12,13 @@ from lo_storage.upkeep.mending import mend_references
 from lo_storage.upkeep.references import problems
 from lo_storage.upkeep.restoring import Restored, missing, restore, write_out
 
-from ..databases import administrator
+from ..databases import administrator, sql
 from ..models import Document
 
 TABLE = "lo_storage_tests_document"
 CONTENT = bytes(range(256)) * 100  # 12 pages and a half
 
 pytestmark = pytest.mark.usefixtures("nothing_of_other_tests", "installed_documents")
-
-
-def sql(*statements):
-    with connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
 
 
 def loid(name):

@@ -54,7 +54,7 @@ def test_a_request_that_breaks_off_leaves_nothing(user, large_objects):
     files = [SimpleUploadedFile("a.pdf", b"a"), SimpleUploadedFile("b.pdf", b"b" * 2 * MiB)]
     request = request_of(user, *files, cut=MiB)
     with pytest.raises(MultiPartParserError):
-        request.FILES  # noqa: B018
+        request.FILES  # noqa: B018  # parses
     assert (Upload.objects.count(), large_objects()) == (0, before)
 
 
@@ -67,7 +67,7 @@ def test_a_quota_holds_while_several_forms_arrive(user, settings, monkeypatch):
     def append_beside(*args):
         if not begun:
             begun.append(True)
-            second.FILES  # noqa: B018
+            second.FILES  # noqa: B018  # parses
         append(*args)
 
     monkeypatch.setattr(staging, "append", append_beside)

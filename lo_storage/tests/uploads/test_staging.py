@@ -35,7 +35,7 @@ def test_a_roll_back_leaves_it_staged(documents, staged):
     upload = staged()
     with suppress(ZeroDivisionError), transaction.atomic():
         documents.objects.create(data=StagedFile("default", upload))
-        1 / 0  # noqa: B018
+        1 / 0  # noqa: B018  # raises
     assert (LargeObject.objects.count(), documents.objects.count()) == (0, 0)
     document = documents.objects.create(data=StagedFile("default", Upload.objects.get()))
     assert read(document) == b"content"
@@ -46,7 +46,7 @@ def test_a_savepoint_leaves_it_staged(documents, staged):
     with transaction.atomic():
         with suppress(ZeroDivisionError), transaction.atomic():
             documents.objects.create(data=StagedFile("default", upload))
-            1 / 0  # noqa: B018
+            1 / 0  # noqa: B018  # raises
         documents.objects.create(data=StagedFile("default", upload))
     assert read(documents.objects.get()) == b"content"
 
