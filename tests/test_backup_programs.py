@@ -275,9 +275,13 @@ def test_one_file_out_of_a_dump(site, format):
 def deleted_after(cluster, backup):
     """Make a backup, store one more file, and return the time before all were deleted."""
     backup()
-    store("june", b"june" * 5_000)
     with cluster.at("app") as session:
-        (moment,) = session.execute("select clock_timestamp()").fetchone()
+        clock = "select clock_timestamp(), date_trunc('second', clock_timestamp())"
+        (_, ended) = session.execute(clock).fetchone()
+        # pgBackRest keeps whole seconds, and restores to none in which the backup ended.
+        eventually(lambda: session.execute(clock).fetchone(), lambda now: now[1] > ended)
+        store("june", b"june" * 5_000)
+        (moment, _) = session.execute(clock).fetchone()
     documents.all().delete()
     assert check(verify=True) == CLEAN
     with cluster.at("app") as session:

@@ -80,8 +80,8 @@ class Letter(models.Model):
     """What has its file in one of several places, and no reference that would refuse the others."""
 
     title = models.CharField(max_length=50, default="")
-    data = DbFileField(null=True, blank=True, upload_to="letters")
-    scan = models.FileField(storage=FileSystemStorage(), blank=True)
+    data = DbFileField(null=True, blank=True, upload_to="letters", max_length=500)
+    scan = models.FileField(storage=FileSystemStorage(), blank=True, max_length=500)
     content = models.BinaryField(null=True)
     number = OidField(null=True)
 
