@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
 
 from ..files import DbFileIO
-from . import staging
+from . import accepting, staging
 from .models import Upload
 
 # A form has the files of its field `data` that it had before by their ids, as `data-staged`.
@@ -91,6 +91,7 @@ class StagedFile(UploadedFile):  # type: ignore[type-arg]  # no generic at run t
         `UploadGone`. One round trip.
         """
         if alias != self.alias:
+            accepting.require(self.upload)
             return None
         stored_name = staging.adopt(alias, self.upload.pk, original_name)
         self.is_kept = True
@@ -105,16 +106,17 @@ class StagedFile(UploadedFile):  # type: ignore[type-arg]  # no generic at run t
 
 
 class RefusedFile(UploadedFile):  # type: ignore[type-arg]  # as above
-    """In place of a file that was not kept; `problem` is the sentence for its user.
+    """In place of a file that was not let in; `problem` is the sentence for its user.
 
-    A field that knows nothing of it takes it for an empty file, and refuses it. Who reads it all
-    the same gets `BadRequest`.
+    One that was held back is `staged`, for the page to offer it again; any other is gone. A field
+    that knows nothing of it takes it for an empty file, and refuses it. Who reads it all the same
+    gets `BadRequest`.
     """
 
     closed = True
 
-    def __init__(self, name: str, problem: str) -> None:
-        self.problem = problem
+    def __init__(self, name: str, problem: str, staged: StagedFile | None = None) -> None:
+        self.problem, self.staged = problem, staged
         super().__init__(content_type="application/octet-stream", size=0)
         self._name = name or NAMELESS
 
@@ -136,7 +138,19 @@ class RefusedFile(UploadedFile):  # type: ignore[type-arg]  # as above
         raise BadRequest(self.problem)
 
     def close(self) -> None:
-        pass
+        if self.staged is not None:
+            self.staged.close()
+
+
+def let_in(file: StagedFile) -> StagedFile | RefusedFile:
+    """Return the file, where the hooks of the project let it in, or what tells why they do not."""
+    try:
+        accepting.let_in(file.alias, file.upload, StagedFile(file.alias, file.upload))
+    except accepting.Refused as error:
+        return RefusedFile(file.name or "", str(error))
+    except accepting.HeldBack as error:
+        return RefusedFile(file.name or "", str(error), file)
+    return file
 
 
 def kept_files(
@@ -145,8 +159,8 @@ def kept_files(
     """Return the complete uploads of a user that each field of a form names; sealed, and each once.
 
     What is no longer there, of another user, made up, or named by another field before is a
-    `RefusedFile`; so is what has not come whole. One round trip, and for each that is not sealed
-    those of `staging.seal`.
+    `RefusedFile`; so is what has not come whole, and what the hooks do not let in. One round trip,
+    and for each that is not sealed those of `staging.seal`.
     """
     ids = {field: list(dict.fromkeys(map(_uuid, texts))) for field, texts in named.items()}
     wanted = {id for those in ids.values() for id in those if id}
@@ -171,4 +185,4 @@ def _kept_file(alias: str, upload: Upload | None) -> StagedFile | RefusedFile:
         return RefusedFile(name, _("“%s” has not come whole yet.") % name)
     if not staging.seal(alias, upload):
         return RefusedFile(name, _("“%s” came with another content. Send it again.") % name)
-    return StagedFile(alias, upload)
+    return let_in(StagedFile(alias, upload))

@@ -23,7 +23,9 @@ class ResumableFileInput(forms.ClearableFileInput):
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         sent = files.getlist(name) if hasattr(files, "getlist") else [files.get(name)]
-        self.kept = [file for file in sent if isinstance(file, StagedFile)]
+        # What was held back is offered again, too.
+        offered = [getattr(file, "staged", None) or file for file in sent]
+        self.kept = [file for file in offered if isinstance(file, StagedFile)]
         if not self.allow_multiple_selected:
             self.kept = self.kept[-1:]
         return super().value_from_datadict(data, files, name)

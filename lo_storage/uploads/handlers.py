@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from ..database import db_for_write
 from ..large_objects import WRITE_SIZE
 from . import staging
-from .files import RefusedFile, StagedFile
+from .files import RefusedFile, StagedFile, let_in
 from .models import Upload
 
 
@@ -67,7 +67,7 @@ class UploadHandler(FileUploadHandler):
         if self.upload is None:
             return None
         staging.end(self.alias, self.upload, self.sha256.hexdigest())
-        return StagedFile(self.alias, self.upload, is_kept=False)
+        return let_in(StagedFile(self.alias, self.upload, is_kept=False))
 
     def discard(self) -> None:
         """Delete what was staged."""

@@ -23,6 +23,8 @@ class Upload(models.Model):
     - `epoch`: one more for each request that goes on; an older one then writes no more.
     - `sha256`: in hexadecimal, of all bytes; NULL, until they have been read.
     - `expected_sha256`: what the client said it would be; NULL, where it did not.
+    - `let_in_by`: the hooks that have let it in; NULL, where none did. A row takes it where they
+      are those that the settings name.
     - `created_at`, `expires_at`.
 
     Deleting a row deletes its large object in the same transaction, unless the catalogue has it.
@@ -42,6 +44,7 @@ class Upload(models.Model):
     epoch = models.PositiveBigIntegerField(default=0)
     sha256 = models.CharField(_("SHA-256"), max_length=64, null=True)  # noqa: DJ001  # unknown is not empty
     expected_sha256 = models.CharField(max_length=64, null=True)  # noqa: DJ001  # as above
+    let_in_by = models.TextField(null=True)  # noqa: DJ001  # as above
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     # No index on what each piece changes: so its update stays in the page (PostgreSQL, "HOT").
     expires_at = models.DateTimeField(_("expires at"))

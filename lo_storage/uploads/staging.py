@@ -25,7 +25,7 @@ from ..database import cursor
 from ..files import DbFileIO
 from ..large_objects import Buffer
 from ..names import suffix_of
-from .conf import setting
+from .conf import hooks, setting
 from .models import Upload
 
 # Measured elsewhere: unlinking 256 MiB takes 2.4 s, and a batch of deletions is one transaction.
@@ -84,6 +84,7 @@ ADOPT = f"""
     with taken as (
         delete from lo_storage_uploads_upload
          where id = %(id)s and received = length and sha256 is not null
+           and coalesce(let_in_by = %(hooks)s::text, %(hooks)s::text is null)
            and {IS_OURS}
      returning loid, received, sha256
     )
@@ -120,7 +121,7 @@ class Superseded(Exception):
 
 
 class UploadGone(FileNotFoundError):
-    """A row was to take an upload that another one took, that expired, or is not complete."""
+    """A row was to take what another one took, what expired, is not complete, or was not let in."""
 
 
 def create(
@@ -236,10 +237,13 @@ def adopt(alias: str, id: UUID, original_name: str) -> str:
     """
     name = catalogue.kept_name(original_name)
     with cursor(alias) as c:
-        c.execute(ADOPT, {"id": id, "suffix": suffix_of(name), "original_name": name})
+        parameters = {"id": id, "hooks": hooks(), "suffix": suffix_of(name), "original_name": name}
+        c.execute(ADOPT, parameters)
         row = c.fetchone()
     if row is None:
-        raise UploadGone(f"the upload {id} is gone or was saved already: send the file again")
+        raise UploadGone(
+            f"the upload {id} is gone, was saved already, or was not let in: send the file again"
+        )
     return str(row[0])
 
 

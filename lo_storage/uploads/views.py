@@ -19,8 +19,9 @@ from django.views import View
 
 from ..database import close_connections, db_for_write
 from ..large_objects import WRITE_SIZE
-from . import staging, tus
+from . import accepting, staging, tus
 from .conf import setting
+from .files import StagedFile
 from .models import Upload
 
 # What is asked of the web server at once. A slow line brings it soon enough to look at the clock.
@@ -109,8 +110,8 @@ class CreateView(TusView):
             raise Refused(STATUS[error.setting], str(error)) from error
         except get_user_model().DoesNotExist as error:
             raise _signed_out() from error
-        if length == 0 and not staging.seal(alias, upload):  # No piece will come.
-            raise _another_content()
+        if length == 0:  # No piece will come.
+            _seal(alias, upload)
         # Relative: behind a proxy the site may not know under which address it is reached.
         response = HttpResponse(status=HTTPStatus.CREATED, headers={"Location": f"{upload.pk}/"})
         return _with_state(response, upload)
@@ -163,10 +164,20 @@ class UploadView(TusView):
                 raise problem from error
             if sha256:
                 sha256.update(piece)
-        if upload.is_complete and not staging.seal(
-            alias, upload, sha256.hexdigest() if sha256 else None
-        ):
-            raise _another_content()
+        if upload.is_complete:
+            _seal(alias, upload, sha256.hexdigest() if sha256 else None)
+
+
+def _seal(alias: str, upload: Upload, sha256: str | None = None) -> None:
+    """Seal it, and ask the hooks: now, while others still come, and not when the form is sent."""
+    if not staging.seal(alias, upload, sha256):
+        raise _another_content()
+    try:
+        accepting.let_in(alias, upload, StagedFile(alias, upload))
+    except accepting.Refused as error:
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+    except accepting.HeldBack:
+        pass  # It has come whole. The form asks again, and has a field to tell it at.
 
 
 def _pieces(request: HttpRequest, offset: int, length: int) -> Iterator[bytearray]:
