@@ -33,7 +33,10 @@ def scan(file: Any) -> str | None:
                 clamd.sendall(chunk)
             clamd.sendall(bytes(4))
         close_connections(pooled_only=True)
-        answer = b"".join(iter(lambda: clamd.recv(4096), b"")).rstrip(b"\0").decode()
+        received = b""
+        while not received.endswith(b"\0") and (part := clamd.recv(4096)):
+            received += part
+    answer = received.rstrip(b"\0").decode(errors="replace")
     if IS_TOO_LARGE.search(answer):
         raise ValidationError(
             _(
