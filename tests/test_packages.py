@@ -5,13 +5,18 @@ out: it takes minutes, and whatever is newest of each package.
 """
 
 import re
+import shutil
 import socket
 import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import django
 import pytest
 
 from config.embedded_postgres import find_programs
+from lo_storage.tests.uploads.daemons import EICAR
 
 from .newcomer import ROOT, Project, environment, steps
 from .test_embedded_postgres import until
@@ -19,6 +24,7 @@ from .test_embedded_postgres import until
 README = (ROOT / "lo_storage" / "README.md").read_text()
 FOLLOWED = {"mysite/settings.py", "mysite/urls.py", "papers/models.py", "papers/views.py"}
 PAGE = (ROOT / "docs" / "packages.md").read_text()
+UPLOADS = (ROOT / "docs" / "uploads.md").read_text()
 
 # Each section of the page, and what is to be installed for it.
 PACKAGES = {
@@ -98,7 +104,7 @@ def test_each_section_of_the_page_has_a_test():
 
 def append(project, place, text):
     path = project.folder / place
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         file.write(text)
 
@@ -925,3 +931,95 @@ def test_files_come_in_from_and_go_out_to(storage, tmp_path, python_for_moving, 
 
 def run_last(project, *command):
     return project.manage(*command).splitlines()[-1]
+
+
+SIGNATURE = f"Eicar-Test-Signature:0:*:{EICAR.hex()}\n"
+ADD = """
+from django.urls import path
+from papers.page import add
+
+urlpatterns += [path("add/", add)]
+"""
+AT = """
+LO_STORAGE_UPLOADS["CLAMD"] = "{folder}/clamd.ctl"
+"""
+SEND = """
+import re
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from lo_storage.models import LargeObject
+from lo_storage.uploads.models import Upload
+
+user, _ = User.objects.get_or_create(username="alice")
+alice = Client(headers={{"host": "localhost"}})
+alice.force_login(user)
+kept = {{"data-staged": str(upload.pk) for upload in Upload.objects.all()}}
+sent = kept or {{"data": SimpleUploadedFile("scan.pdf", bytes.fromhex("{content}"))}}
+response = alice.post("/add/", {{"title": "March"}} | sent)
+told = re.findall("<li>(scan.pdf:.*|“scan.pdf” .*)</li>", response.content.decode())
+print(response.status_code, *told)
+print(Upload.objects.count(), LargeObject.objects.count())
+"""
+
+
+@contextmanager
+def clamd(folder):
+    """ClamAV's daemon, with one signature, and what the page adds to its configuration."""
+    (limits,) = re.findall(r"^```text\n(.*?)^```", UPLOADS, re.S | re.M)
+    configuration = folder / "clamd.conf"
+    configuration.write_text(
+        f"DatabaseDirectory {folder}\nLocalSocket {folder}/clamd.ctl\nForeground true\n{limits}"
+    )
+    (folder / "eicar.ndb").write_text(SIGNATURE)
+    program = shutil.which("clamd", path="/usr/sbin:/usr/bin")
+    with (folder / "log").open("w") as log:
+        daemon = subprocess.Popen(
+            [program, f"--config-file={configuration}"], stdout=log, stderr=log
+        )
+    try:
+        until(lambda: (folder / "clamd.ctl").exists() or daemon.poll() is not None)
+        assert daemon.poll() is None, (folder / "log").read_text()
+        yield
+    finally:
+        daemon.terminate()
+        daemon.wait()
+
+
+def test_clamav(tmp_path):
+    """As `docs/uploads.md` says."""
+    with (
+        TemporaryDirectory(prefix="clamav-", dir="/tmp") as folder,  # a socket has a short path
+        Project(tmp_path) as project,
+    ):
+        (_, make), *others = steps(README)
+        project.follow("console", make)
+        project.copy_the_library()
+        for place, text in others:
+            if place in FOLLOWED:
+                project.follow(place, text)
+        blocks = [text for _, text in steps(UPLOADS)]
+        for word in ["INSTALLED_APPS", "CLAMD"]:
+            (text, *_) = [text for text in blocks if word in text]
+            project.follow("mysite/settings.py", text)
+        (view,) = [text for text in blocks if "class PaperForm" in text]
+        append(project, "papers/page.py", view)
+        append(project, "papers/templates/papers/add.html", "{{ form }}")
+        append(project, "mysite/urls.py", ADD)
+        append(project, "mysite/settings.py", AT.format(folder=folder))
+        migrate(project)
+        project.manage("check")
+
+        def send(content):
+            return run(project, SEND.format(content=content.hex()))[-2:]  # after what is logged
+
+        virus = "The virus “Eicar-Test-Signature.UNOFFICIAL” was found in it"
+        with clamd(Path(folder)):
+            told, left = send(EICAR)
+            assert told.startswith(f"200 scan.pdf: {virus}")
+            assert left == "0 0"
+        told, left = send(b"content")
+        assert told.startswith("200 “scan.pdf” could not be checked for viruses now. It is kept")
+        assert left == "1 0"
+        with clamd(Path(folder)):
+            assert send(b"kept") == ["302", "0 1"]

@@ -8,9 +8,10 @@ from django.contrib.auth import get_user_model
 from django.core import checks
 from django.db import connections, router
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from ..database import db_for_write, is_supported
-from .conf import DEFAULTS, setting
+from .conf import DEFAULTS, hooks, setting
 from .models import Upload
 
 # How long what is past its date may be there: lo_expire is run once a day.
@@ -37,6 +38,26 @@ def check_setting(**kwargs: Any) -> list[checks.CheckMessage]:
                     " that no row ever takes.",
                     hint="Set it, in bytes or as a number; or silence this check.",
                     id="lo_storage.W101",
+                )
+            )
+    return messages
+
+
+@checks.register(checks.Tags.files)
+def check_hooks(**kwargs: Any) -> list[checks.CheckMessage]:
+    """E103: what lets an upload in is there."""
+    messages: list[checks.CheckMessage] = []
+    for path in (hooks() or "").split():
+        try:
+            problem = "" if callable(import_string(path)) else "it cannot be called"
+        except ImportError as error:
+            problem = str(error)
+        if problem:
+            messages.append(
+                checks.Error(
+                    f"LO_STORAGE_UPLOADS names {path!r}, which lets no upload in: {problem}.",
+                    hint="ACCEPT is a list of dotted paths of functions, and SCAN is one.",
+                    id="lo_storage.E103",
                 )
             )
     return messages

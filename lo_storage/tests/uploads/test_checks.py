@@ -21,6 +21,14 @@ def test_a_key_that_nobody_reads(settings):
     assert ids() == ["lo_storage.E101"]
 
 
+def test_a_hook_that_is_none(settings):
+    here = "lo_storage.tests.uploads.hooks"
+    settings.LO_STORAGE_UPLOADS = {"ACCEPT": [f"{here}.accept"], "SCAN": f"{here}.scan"}
+    assert ids() == []
+    settings.LO_STORAGE_UPLOADS = {"ACCEPT": [f"{here}.says", "nowhere"], "SCAN": f"{here}.scam"}
+    assert ids() == 3 * ["lo_storage.E103"]
+
+
 class UsersElsewhere:
     def db_for_write(self, model, **hints):
         return "users"
