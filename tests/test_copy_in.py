@@ -100,8 +100,9 @@ from importlib import import_module
 from pkgutil import walk_packages
 import lo_storage
 
+optional = ("panels", ".tests", "uploads.ninja", "uploads.rest_framework")
 for module in walk_packages(lo_storage.__path__, "lo_storage."):
-    if "panels" not in module.name and ".tests" not in module.name:
+    if not any(name in module.name for name in optional):
         import_module(module.name)
 """
 STORE_AND_SERVE = """

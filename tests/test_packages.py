@@ -711,6 +711,113 @@ def test_djangorestframework(project):
     ]
 
 
+UPLOADS_SETTINGS = """
+INSTALLED_APPS += ["lo_storage.uploads"]
+"""
+# Ids by what is wrong with them, and `march()`, which stages another.
+STAGE = """
+from datetime import timedelta
+from uuid import uuid4
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+from lo_storage.uploads import staging
+from lo_storage.uploads.models import Upload
+from papers.models import Paper
+
+ada, eve = User.objects.create_user("ada"), User.objects.create_user("eve")
+
+
+def stage(owner, length=5):
+    begun = staging.create("default", owner, length, "march.pdf")
+    upload = staging.claim("default", owner, begun.pk)
+    staging.append("default", upload, b"march")
+    return str(upload.pk)
+
+
+def march():
+    return stage(ada)
+
+
+wrong = {"another's": stage(eve), "made up": str(uuid4()), "no id": "x"}
+wrong["incomplete"] = stage(ada, 6)
+wrong["expired"] = march()
+Upload.objects.filter(pk=wrong["expired"]).update(expires_at=timezone.now() - timedelta(1))
+
+
+def lose(*args, **kwargs):
+    Upload.objects.filter(owner=ada).delete()
+
+
+def last():
+    with Paper.objects.order_by("pk").last().data.open() as file:
+        return file.read()
+"""
+IS_GONE = "An upload is no longer here. Choose its file again."
+REFUSED = [*3 * [IS_GONE], "“march.pdf” has not come whole yet.", IS_GONE]
+REST_UPLOADS = f"""{STAGE}
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models.signals import pre_save
+from lo_storage.uploads.files import RefusedFile
+from papers.serializers import PaperOfUploadSerializer
+from rest_framework.generics import CreateAPIView
+from rest_framework.test import APIRequestFactory, force_authenticate
+
+view = CreateAPIView.as_view(serializer_class=PaperOfUploadSerializer)
+
+
+class Many(CreateAPIView):
+    serializer_class = PaperOfUploadSerializer
+
+    def get_serializer(self, *args, **kwargs):
+        return super().get_serializer(*args, many=True, **kwargs)
+
+
+def post(fields, format="json", view=view):
+    request = APIRequestFactory().post("/", fields, format, headers={{"host": "localhost"}})
+    force_authenticate(request, ada)
+    response = view(request)
+    return response.status_code, response.data
+
+
+for format in ("json", "multipart"):
+    print(post({{"title": "March", "data": march()}}, format)[0], last())
+    for id in wrong.values():
+        print(*post({{"title": "March", "data": id}}, format)[1]["data"])
+file = SimpleUploadedFile("a.pdf", b"file")
+print(post({{"title": "File", "data": file}}, "multipart")[0], last())
+print(post({{"title": "None", "data": None}})[0], *post({{"title": "x", "data": ""}})[1]["data"])
+id, other = march(), march()
+twice = [{{"title": "March", "data": id}}, {{"title": "April", "data": id}}]
+status, problems = post(twice, view=Many.as_view())
+print(status, *problems[1]["data"])
+twice[1]["data"] = other
+print(post(twice, view=Many.as_view())[0], last())
+too_much = PaperOfUploadSerializer(data={{"title": "x", "data": RefusedFile("a.pdf", "Too much.")}})
+print(too_much.is_valid(), *too_much.errors["data"])
+rows = Paper.objects.count()
+pre_save.connect(lose, Paper)
+print(post({{"title": "March", "data": march()}})[0], Paper.objects.count() - rows)
+"""
+
+
+def test_uploads_in_an_api_of_rest_framework(project):
+    append(project, "mysite/settings.py", UPLOADS_SETTINGS)
+    append(project, "mysite/settings.py", 'INSTALLED_APPS += ["rest_framework"]\n')
+    follow(project, "Django REST framework")
+    migrate(project)
+    not_a_file = "The submitted data was not a file. Check the encoding type on the form."
+    assert run(project, REST_UPLOADS) == [
+        *["201 b'march'", *REFUSED] * 2,
+        "201 b'file'",
+        f"201 {not_a_file}",
+        "400 “march.pdf” is named twice, and can be saved once.",
+        "201 b'march'",
+        "False Too much.",
+        "409 0",
+    ]
+
+
 NINJA = """
 from django.core.files.uploadedfile import SimpleUploadedFile
 from ninja.testing import TestClient
@@ -731,6 +838,63 @@ def test_django_ninja(project):
     follow(project, "django-ninja")
     migrate(project)
     assert run(project, NINJA) == ["200 True", "b'march'", "None"]
+
+
+NINJA_UPLOADS = f"""{STAGE}
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models.signals import pre_save
+from ninja.testing import TestClient
+from papers.api import PaperIn, PaperSchema, api, django_auth
+from papers.models import Paper
+
+
+@api.post("/batch", response=list[PaperSchema], auth=django_auth)
+def take_all(request, papers: list[PaperIn]):
+    return [Paper.objects.create(**paper.dict()) for paper in papers]
+
+
+def post(fields, path="/papers/of-uploads"):
+    response = TestClient(api).post(path, json=fields, user=ada)
+    return response.status_code, response.json()
+
+
+print(post({{"title": "March", "data": march()}})[0], last())
+for id in wrong.values():
+    status, problems = post({{"title": "March", "data": id}})
+    assert status == 422
+    print(*(problem["msg"] for problem in problems["detail"]))
+id, other = march(), march()
+twice = [{{"title": "March", "data": id}}, {{"title": "April", "data": id}}]
+status, problems = post(twice, "/batch")
+print(status, *((problem["loc"], problem["msg"]) for problem in problems["detail"]))
+twice[1]["data"] = other
+print(post(twice, "/batch")[0], last())
+file = SimpleUploadedFile("a.pdf", b"file")
+print(TestClient(api).post("/papers", {{"title": "a"}}, FILES={{"data": file}}).status_code, last())
+components = api.get_openapi_schema(path_prefix="/")["components"]
+print(components["schemas"]["PaperIn"]["properties"]["data"]["format"])
+rows = Paper.objects.count()
+pre_save.connect(lose, Paper)
+print(post({{"title": "March", "data": march()}})[0], Paper.objects.count() - rows)
+"""
+
+
+def test_uploads_in_an_api_of_ninja(project):
+    append(project, "mysite/settings.py", UPLOADS_SETTINGS)
+    follow(project, "django-ninja")
+    migrate(project)
+    second = ["body", "papers", 1, "data"]
+    assert run(project, NINJA_UPLOADS) == [
+        "200 b'march'",
+        *REFUSED,
+        f"422 ({second}, '“march.pdf” is named twice, and can be saved once.')",
+        "200 b'march'",
+        "200 b'file'",
+        "uuid",
+        "409 0",
+    ]
 
 
 FACTORY = """
