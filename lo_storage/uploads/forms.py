@@ -76,5 +76,9 @@ class ResumableFileField(forms.FileField):
         return super().to_python(data)
 
 
+class ResumableImageField(ResumableFileField, forms.ImageField):
+    """The same for images, as Django's `ImageField` checks them."""
+
+
 def _of(file: Any, error: ValidationError) -> list[ValidationError]:
     return [ValidationError(f"{file.name}: {message}") for message in error.messages]
