@@ -13,6 +13,7 @@ from ..upkeep.checking import Naming, naming_columns, uncatalogued
 from ..upkeep.cleaning import unnamed
 from ..upkeep.finding import Finding
 from ..upkeep.naming import search
+from ..upkeep.staged import Staged, staged
 
 # Of types and of the largest files, what a person reads. The rest is summed.
 MOST = 20
@@ -142,6 +143,7 @@ class Figures(NamedTuple):
     owners: list[Sum]
     largest: list[Largest]
     unnamed: Unnamed | None  # None: it was not looked for
+    staged: Staged | None  # None: lo_storage.uploads has no table here
 
 
 def gather(alias: str, find_unnamed: bool = True) -> Figures:
@@ -184,6 +186,7 @@ def gather(alias: str, find_unnamed: bool = True) -> Figures:
             owners=[Sum(role, *sums) for role, *sums, _ in owners if role is not None and sums[0]],
             largest=[Largest(*row) for row in _all(cursor, LARGEST)],
             unnamed=_unnamed(alias, naming, cursor) if find_unnamed else None,
+            staged=staged(cursor),
         )
 
 

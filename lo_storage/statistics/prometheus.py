@@ -90,6 +90,12 @@ def _metrics(figures: Figures) -> Iterator[Metric]:
         "Bytes of the files whose large object a role owns.",
         [({"role": one.name}, one.bytes) for one in owners],
     )
+    if staged := figures.staged:
+        yield Metric("staged_uploads", "Uploads that no row has taken.", [({}, staged.uploads)])
+        yield Metric("staged_bytes", "Bytes that have come of these.", [({}, staged.bytes)])
+        yield Metric(
+            "overdue_uploads", "Uploads past their date by two days.", [({}, staged.overdue)]
+        )
     if unnamed := figures.unnamed:
         yield Metric(
             "unnamed_files",

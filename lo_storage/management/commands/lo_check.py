@@ -30,6 +30,7 @@ from lo_storage.upkeep.columns import RowsElsewhere
 from lo_storage.upkeep.finding import Finding
 from lo_storage.upkeep.references import check_catalogue, check_references, check_undeclared
 from lo_storage.upkeep.server import check_server
+from lo_storage.upkeep.staged import check_staged
 from lo_storage.upkeep.verifying import Selection, size_of, verify
 
 WRONG, COULD_NOT_LOOK, INTERRUPTED, NOBODY_READS = 1, 2, 130, 141
@@ -127,6 +128,7 @@ class Command(BaseCommand):
     def look(self, alias: str, options: Any) -> int:
         """Print what is found, and return how many files there are."""
         self.tell("Server", lambda bar: check_server(alias))
+        self.tell("Uploads", lambda bar: check_staged(alias))
         self.tell("Catalogue", lambda bar: check_catalogue(alias))
         self.tell("References", lambda bar: chain(check_references(alias), check_undeclared(alias)))
         columns = naming_columns(alias)

@@ -127,6 +127,13 @@ def as_text(figures: Figures) -> Iterable[str]:
 def _wrong(figures: Figures) -> Iterable[str]:
     yield f"Files without their large object: {figures.missing:,}."
     yield f"Large objects that the catalogue does not have: {figures.objects_of_others:,}."
+    if staged := figures.staged:
+        yield f"Uploads that no row has taken: {staged.uploads:,}, {_size(staged.bytes)}."
+        if staged.overdue:
+            yield (
+                f"Of these, past their date by two days: {staged.overdue:,}."
+                " manage.py lo_expire deletes them."
+            )
     if unnamed := figures.unnamed:
         yield f"Of these, objects that were ours: {unnamed.objects:,}."
         yield (

@@ -11,6 +11,7 @@ from django.utils.html import escape
 from lo_storage.admin import statistics_page
 from lo_storage.models import LargeObject
 from lo_storage.statistics import figures
+from lo_storage.upkeep.staged import Staged
 
 from ..models import Document
 
@@ -35,6 +36,13 @@ def test_nothing(look):
     page = look()
     assert "0 files, 0\xa0bytes" in page
     assert "Growth" not in page
+
+
+def test_what_is_staged(look, monkeypatch):
+    monkeypatch.setattr(figures, "staged", lambda cursor: Staged(3, 2048, 1))
+    page = look()
+    assert "3, 2.0\xa0KB" in page
+    assert "past their date by two days" in page
 
 
 def test_bars_and_tables(look, save, settings):

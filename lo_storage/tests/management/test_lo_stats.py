@@ -8,6 +8,8 @@ from django.db import OperationalError
 
 from lo_storage.management.commands import lo_stats
 from lo_storage.models import LargeObject
+from lo_storage.statistics import figures
+from lo_storage.upkeep.staged import Staged
 
 from ..models import Document
 
@@ -34,6 +36,15 @@ def test_it_is_printed_for_a_person(save):
     ]:
         assert part in out
     assert re.search(r"^lo_storage_tests\.Document\.data +1 +1 +2\.0 KB$", out, re.M)
+
+
+def test_what_is_staged_is_printed(monkeypatch):
+    monkeypatch.setattr(figures, "staged", lambda cursor: Staged(3, 2048, 0))
+    assert "Uploads that no row has taken: 3, 2.0 KB.\n" in stats()
+    assert "lo_expire" not in stats()
+    monkeypatch.setattr(figures, "staged", lambda cursor: Staged(3, 2048, 1))
+    assert "past their date by two days: 1. manage.py lo_expire deletes them.\n" in stats()
+    assert json.loads(stats(json=True))["staged"] == {"uploads": 3, "bytes": 2048, "overdue": 1}
 
 
 def test_nothing_is_printed_for_a_person():

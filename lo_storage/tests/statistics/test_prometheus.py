@@ -5,6 +5,7 @@ import pytest
 
 from lo_storage.statistics.figures import Field, Figures, Month, Sum, Table, Unnamed
 from lo_storage.statistics.prometheus import exposition
+from lo_storage.upkeep.staged import Staged
 
 FIGURES = Figures(
     database="default",
@@ -22,6 +23,7 @@ FIGURES = Figures(
     owners=[Sum("app", 3, 1234)],
     largest=[],
     unnamed=Unnamed(1, 34, 0, ["public.papers.pickle (bytea)"]),
+    staged=Staged(2, 70, 1),
 )
 
 # https://prometheus.io/docs/instrumenting/exposition_formats/, of the text format.
@@ -57,6 +59,8 @@ def test_each_line_is_of_the_format_and_each_metric_stands_together():
         'lo_storage_unnamed_files{database="default"} 1',
         'lo_storage_uncatalogued_objects{database="default"} 0',
         'lo_storage_not_searched_columns{database="default"} 1',
+        'lo_storage_staged_bytes{database="default"} 70',
+        'lo_storage_overdue_uploads{database="default"} 1',
         "# TYPE lo_storage_files gauge",
     ],
 )
@@ -66,9 +70,10 @@ def test_a_sample(line):
 
 def test_what_was_not_looked_for_has_no_sample():
     """A 0 would say that nothing is wrong."""
-    text = exposition(FIGURES._replace(unnamed=None, fields=[]))
+    text = exposition(FIGURES._replace(unnamed=None, staged=None, fields=[]))
     assert "unnamed" not in text
     assert "field" not in text
+    assert "uploads" not in text
 
 
 def test_a_label_is_escaped():
