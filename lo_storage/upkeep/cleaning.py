@@ -11,31 +11,26 @@ from django.utils.module_loading import import_string
 
 from ..catalogue import TABLE
 from .columns import columns_beside
-from .naming import Search, search
+from .naming import TABLES, Search, numbers_in, search
+from .searching import DOT, Sought, strike_all
 
 # Each unlink holds a lock until the commit, and PostgreSQL's default lock table has 6,400.
 BATCH = 1000
 
-# Each table that is read is locked, with its indexes, until the statement ends.
-TABLES = 200
-
-# For the numbers that are found, so that they stay off the disk.
-MEMORY = "64MB"
-
-# The catalogue itself names no file: with it there is always something to select from. A number
-# outside of what was looked for is younger than the search, and its file stays.
-UNNAMED = """
-    with key (loid, has_dot) as materialized (
-        select loid::bigint, true from {table} where false {keys}
-    )
-    select name, size, original_name
-      from {table} entry
-     where not exists (
-               select from key
-                where key.loid = entry.loid::bigint
-                  and (has_dot or name !~ '^[0-9]+[.][^0-9]')
+# What is looked for, some of it in a row of the result: what one value holds has a limit.
+KEYS = """
+    select string_agg(
+               loid::text || case when name ~ '^[0-9]+[.][^0-9]' then {dot} else '' end, ' '
            )
-       and loid between {least}::oid and {greatest}::oid {conditions}
+      from {table}
+     where true {conditions}
+     group by loid::bigint / 100000
+"""
+
+FILES = f"""
+    select name, size, original_name
+      from {TABLE}
+     where loid = any (%s::oid[])
      order by loid
 """
 
@@ -68,9 +63,9 @@ def unnamed(
     - `before`: only files that were created before (None: all).
     - `names`: only files of these names (None: all).
 
-    One query for 200 tables, which reads each of their texts; two to know where texts are; and
-    those of the callables. `naming.search(alias).unsearchable` tells what it cannot read. Raises
-    `RowsElsewhere`.
+    One query for 200 tables, which reads each of their texts; some to know where texts are, and
+    which files there are; and those of the callables. `naming.search(alias).unsearchable` tells
+    what it cannot read. Raises `RowsElsewhere`.
     """
     columns_beside(alias)
     found = _found(alias, search(alias), before, names)
@@ -97,27 +92,28 @@ def delete_unnamed(alias: str, names: Iterable[str]) -> Iterator[Deletion]:
 def _found(
     alias: str, found_by: Search, before: datetime | None, names: list[str] | None
 ) -> list[Unnamed]:
-    found: list[Unnamed] = []
-    queries = found_by.keys + [
-        f"select loid, true from ({query}) as number (loid)" for query in found_by.numbers
-    ]
+    # What comes from now on is not among what is looked for, and its file stays.
+    sought = Sought(_keys(alias, before, names))
+    for some in batched(found_by.texts, TABLES):
+        strike_all(alias, some, sought)
+    left = sought.left()
+    left = list(set(left) - numbers_in(alias, found_by.numbers, left))
+    with connections[alias].cursor() as cursor:
+        cursor.execute(FILES, [left])
+        return [Unnamed(*row) for row in cursor.fetchall()]
+
+
+def _keys(alias: str, before: datetime | None, names: list[str] | None) -> list[bytes]:
+    """Return what is looked for, as `Sought` takes it."""
     # A condition that is always true would be taken for one that few files fulfil.
     is_older = "" if before is None else "and created_at < %(before)s"
-    for some in batched(queries, TABLES):
-        is_one_of_them = "" if names is None else "and name = any (%(names)s)"
-        query = UNNAMED.format(
-            table=TABLE,
-            keys="".join(f" union all {query}" for query in some).replace("%", "%%"),
-            least=found_by.least,
-            greatest=found_by.greatest,
-            conditions=f"{is_older} {is_one_of_them}",
-        )
-        with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
-            cursor.execute(f"set local work_mem = '{MEMORY}'")
-            cursor.execute(query, {"before": before, "names": names})
-            found = [Unnamed(*row) for row in cursor.fetchall()]
-        names = [file.name for file in found]
-    return found
+    is_one_of_them = "" if names is None else "and name = any (%(names)s)"
+    query = KEYS.format(
+        table=TABLE, dot=f"'{DOT.decode()}'", conditions=f"{is_older} {is_one_of_them}"
+    )
+    with connections[alias].cursor() as cursor:
+        cursor.execute(query, {"before": before, "names": names})
+        return [key for (keys,) in cursor.fetchall() for key in keys.encode().split()]
 
 
 def _named_by_project(alias: str, names: list[str]) -> Iterator[str]:

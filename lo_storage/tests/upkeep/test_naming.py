@@ -5,7 +5,7 @@ import re
 import pytest
 from django.db import connection
 
-from lo_storage.upkeep import cleaning
+from lo_storage.upkeep import cleaning, searching
 from lo_storage.upkeep.cleaning import unnamed
 from lo_storage.upkeep.naming import search
 
@@ -185,10 +185,17 @@ def test_a_composite_type_is_told(column):
     assert search("default").unsearchable == ["public.papers.pair (a composite type)"]
 
 
-def test_a_file_that_came_after_the_search_is_kept(name, monkeypatch):
+def test_a_file_that_came_after_the_search_is_kept(name, save, monkeypatch):
     """Its number is not among those that were looked for."""
-    found_by = search("default")._replace(greatest=1)
-    assert cleaning._found("default", found_by, None, None) == []
+    came = []
+
+    def strike_all(*args):
+        came.append(save())
+        searching.strike_all(*args)
+
+    monkeypatch.setattr(cleaning, "strike_all", strike_all)
+    assert [file.name for file in unnamed("default")] == [name]
+    assert came
 
 
 def test_a_partition_and_a_child_and_an_unlogged_table_are_searched(name):
@@ -201,6 +208,15 @@ def test_a_partition_and_a_child_and_an_unlogged_table_are_searched(name):
         execute(f"insert into {table}", name)
         assert is_named(name)
         execute("delete from papers")
+
+
+def test_more_columns_than_a_function_takes_and_a_text_larger_than_a_block(name):
+    columns = ", ".join(f"column_{number} text" for number in range(150))
+    execute(f"create table papers ({columns})")
+    execute("insert into papers (column_1) values (repeat('1 ', 2000000))")
+    assert not is_named(name)
+    execute("insert into papers (column_149) values (%s)", name)
+    assert is_named(name)
 
 
 @pytest.mark.parametrize("column", ["int", "bigint", "numeric", "timestamptz", "uuid", "boolean"])
