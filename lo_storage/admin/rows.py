@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
 from ..models import LargeObject
-from ..upkeep.checking import Naming, naming_columns
 from ..upkeep.columns import columns_beside
+from ..upkeep.rows import Naming, naming_columns
 
 # Of a column, what is shown of each.
 MOST = 20

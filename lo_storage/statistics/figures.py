@@ -9,10 +9,11 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from ..catalogue import TABLE
-from ..upkeep.checking import Naming, naming_columns, uncatalogued
 from ..upkeep.cleaning import unnamed
 from ..upkeep.finding import Finding
 from ..upkeep.naming import search
+from ..upkeep.objects import uncatalogued
+from ..upkeep.rows import Naming, naming_columns
 from ..upkeep.staged import Staged, staged
 
 # Of types and of the largest files, what a person reads. The rest is summed.

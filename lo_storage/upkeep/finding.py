@@ -1,5 +1,6 @@
 """What `lo_check` finds: a value, which the command prints."""
 
+import shlex
 from typing import Literal, NamedTuple
 
 type Level = Literal["error", "warning", "unknown"]
@@ -18,3 +19,8 @@ class Finding(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.level}: {self.where}: {self.what}. {self.mend}"
+
+
+def restore(name: str) -> str:
+    """Return how to get a file back."""
+    return f"Bring it back from a backup by manage.py lo_restore {shlex.quote(name)}"

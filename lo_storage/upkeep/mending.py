@@ -14,17 +14,11 @@ from ..catalogue import TABLE
 from ..constraints import LargeObjectReference
 from ..database import cursor
 from ..names import loid_of
-from .checking import (
-    Naming,
-    check_files,
-    check_objects,
-    check_rows,
-    naming_columns,
-    parts,
-)
 from .finding import Finding
 from .naming import search
+from .objects import check_files, check_objects, parts
 from .references import declared, problems, problems_of_catalogue
+from .rows import Naming, check_rows, naming_columns
 
 # Each object that is deleted or given away is locked until the commit.
 BATCH = 1000

@@ -18,10 +18,11 @@ from ..database import cursor
 from ..large_objects import WRITE_SIZE
 from ..names import loid_of
 from .backups import Saved
-from .checking import Naming, check_files, check_rows, naming_columns, parts
 from .finding import Finding
 from .mending import HIDDEN
 from .naming import claimed
+from .objects import check_files, parts
+from .rows import Naming, check_rows, naming_columns
 from .verifying import Selection, verify
 
 # A page of a large object. (A server may have been built with larger ones, and none with smaller.)

@@ -12,8 +12,8 @@ from psycopg import Cursor
 from ..catalogue import TABLE
 from ..database import cursor
 from ..large_objects import ROW_SIZE
-from .checking import broken, restore
-from .finding import Finding
+from .finding import Finding, restore
+from .objects import broken
 from .reading import at_once, damage, reading
 
 # What one statement reads, and of how many files at most. (Measured for 128 MiB: the server's own

@@ -18,17 +18,11 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from lo_storage.database import db_for_write, is_supported
 from lo_storage.management.progress import Progress
-from lo_storage.upkeep.checking import (
-    Naming,
-    check_files,
-    check_objects,
-    check_rows,
-    naming_columns,
-    parts,
-)
 from lo_storage.upkeep.columns import RowsElsewhere
 from lo_storage.upkeep.finding import Finding
+from lo_storage.upkeep.objects import check_files, check_objects, parts
 from lo_storage.upkeep.references import check_catalogue, check_references, check_undeclared
+from lo_storage.upkeep.rows import Naming, check_rows, naming_columns
 from lo_storage.upkeep.server import check_server
 from lo_storage.upkeep.staged import check_staged
 from lo_storage.upkeep.verifying import Selection, size_of, verify
