@@ -4,9 +4,7 @@ Nothing is overwritten that may be another application's: the file gets another 
 rows that name it get its new name.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -18,15 +16,10 @@ from ..database import cursor
 from ..large_objects import WRITE_SIZE
 from ..names import loid_of
 from .backups import Saved
-from .finding import Finding
+from .living import compare
 from .mending import HIDDEN
 from .naming import claimed
-from .objects import check_files, parts
-from .rows import Naming, check_rows, naming_columns
-from .verifying import Selection, verify
-
-# A page of a large object. (A server may have been built with larger ones, and none with smaller.)
-PAGE = 2048
+from .rows import Naming, naming_columns
 
 ENTRY = f"""
     select loid, name, original_name, size, sha256, version, created_at, modified_at
@@ -34,10 +27,6 @@ ENTRY = f"""
      where loid = %(loid)s::oid
        for update
 """
-
-OWNED = (
-    "select pg_has_role(lomowner, 'usage') from pg_largeobject_metadata where oid = %(loid)s::oid"
-)
 
 NAMED = "select count(*) from (select from {table} where {column}::text = %(name)s for update) rows"
 
@@ -75,37 +64,6 @@ class Restored(NamedTuple):
     name: str
     what: str
     outcome: Literal["restored", "well", "refused"]
-
-
-class Living(NamedTuple):
-    """The large object that has the number now."""
-
-    is_ours: bool  # this role owns it
-    sha256: str | None  # None: not read
-    is_rest: bool  # it holds what the backup has, but for pages that are lost
-
-
-def missing(
-    alias: str, jobs: int = 1, content: bool = False, done: Callable[[int], None] = lambda n: None
-) -> Iterator[str]:
-    """Yield the name of each file that `lo_check` finds missing or damaged.
-
-    Arguments:
-
-    - `jobs`: how many connections look at once.
-    - `content`: read each file, and yield those of another content, too.
-    - `done`: is told how many files were looked at.
-    """
-    kinds = ("row-without-file", "file-without-object", "wrong-size", "wrong-content")
-    columns = [one for one in naming_columns(alias) if isinstance(one, Naming)]
-    findings: Iterable[Finding] = chain(
-        *(check_rows(alias, column) for column in columns),
-        check_files(alias, parts(alias), jobs, done),
-        verify(alias, Selection(), jobs, lambda size: None) if content else (),
-    )
-    for one in findings:
-        if one.kind in kinds and one.name and loid_of(one.name) is not None:
-            yield one.name
 
 
 def restore(alias: str, name: str, saved: Saved, *, apply: bool, force: bool = False) -> Restored:
@@ -156,7 +114,7 @@ def _restore(alias: str, name: str, saved: Saved, apply: bool, force: bool) -> R
             name = known.name
         if loid_of(name) != loid:
             return Restored(name, _no_name(saved), "refused")
-        living = _living(c, entry, saved)
+        living = compare(c, entry, saved)
     if entry and living and living.sha256 == (entry.sha256 or saved.sha256):
         return Restored(name, "is there as it was stored: nothing is to be done", "well")
 
@@ -190,38 +148,6 @@ def _restore(alias: str, name: str, saved: Saved, apply: bool, force: bool) -> R
             _rows(alias, RENAME, named, {"name": name, "new_name": new_name})
             what = f"{what}: {new_name}"
     return Restored(name, what, "restored")
-
-
-def _living(c: Any, entry: Entry | None, saved: Saved) -> Living | None:
-    """Compare the large object that has the number now with the backup's, if there is one."""
-    c.execute(OWNED, {"loid": saved.loid})
-    row = c.fetchone()
-    if row is None:
-        return None
-    (is_ours,) = row
-    if not is_ours or large_objects.size(c, saved.loid) > max(
-        saved.size, entry.size if entry else 0
-    ):
-        return Living(is_ours, None, False)
-    digest, is_rest, offset = hashlib.sha256(), True, 0
-    saved.content.seek(0)
-    while piece := large_objects.read(c, saved.loid, offset, WRITE_SIZE):
-        digest.update(piece)
-        offset += len(piece)
-        is_rest = is_rest and _is_rest(piece, saved.content.read(len(piece)))
-    return Living(True, digest.hexdigest(), is_rest)
-
-
-def _is_rest(living: bytes, saved: bytes) -> bool:
-    """Whether each page is the backup's, or reads as zeros, as one that is lost does."""
-    return living == saved or (
-        len(living) <= len(saved)
-        and all(
-            page == saved[start : start + len(page)] or not any(page)
-            for start in range(0, len(living), PAGE)
-            for page in [living[start : start + PAGE]]
-        )
-    )
 
 
 def _expected(name: str, entry: Entry | None, saved: Saved) -> str | None:

@@ -8,9 +8,11 @@ from django.db import Error, connections
 from lo_storage.database import db_for_write
 from lo_storage.management.progress import Progress
 from lo_storage.names import loid_of
-from lo_storage.upkeep.backups import Backup, BackupError, Dump, Server
+from lo_storage.upkeep.backups import Backup, BackupError, Server
 from lo_storage.upkeep.columns import RowsElsewhere
-from lo_storage.upkeep.restoring import Restored, missing, restore, write_out
+from lo_storage.upkeep.dumps import Dump
+from lo_storage.upkeep.missing import missing
+from lo_storage.upkeep.restoring import Restored, restore, write_out
 
 REFUSED, COULD_NOT_LOOK = 1, 2
 

@@ -9,8 +9,9 @@ from lo_storage.models import LargeObject
 from lo_storage.storage import db_file_storage
 from lo_storage.upkeep.backups import Saved
 from lo_storage.upkeep.mending import mend_references
+from lo_storage.upkeep.missing import missing
 from lo_storage.upkeep.references import problems
-from lo_storage.upkeep.restoring import Restored, missing, restore, write_out
+from lo_storage.upkeep.restoring import Restored, restore, write_out
 
 from ..databases import administrator, sql
 from ..models import Document
