@@ -25,8 +25,18 @@ class Replica:
 
     alias = "replica"
 
-    def __init__(self, server, socket):
-        self.server, self.socket = server, socket
+    def __init__(self, server, socket, data):
+        self.server, self.socket, self.data = server, socket, data
+
+    def start(self):
+        options = f"-k {self.socket} {OPTIONS} -c max_standby_streaming_delay=0"
+        log = f"--log={self.socket}/log"
+        self.server.server.run(
+            "pg_ctl", "start", f"--pgdata={self.data}", f"--options={options}", log
+        )
+
+    def stop(self):
+        self.server.server.run("pg_ctl", "stop", f"--pgdata={self.data}", "--mode=immediate")
 
     def connect(self):
         return psycopg.connect(host=self.socket, dbname="app", user="postgres", autocommit=True)
@@ -76,16 +86,15 @@ class Replica:
 def replica(server, settings):
     with tempfile.TemporaryDirectory(prefix="replica-", dir="/tmp") as directory:
         server.own(directory)
-        run, data, log = server.server.run, Path(directory) / "data", Path(directory) / "log"
+        run, data = server.server.run, Path(directory) / "data"
         source = [f"--host={server.socket}", "--port=5432", "--username=postgres"]
         run(
             *["pg_basebackup", f"--pgdata={data}", *source, "--checkpoint=fast"],
             *["--write-recovery-conf", "--no-sync"],
         )
-        options = f"-k {directory} {OPTIONS} -c max_standby_streaming_delay=0"
-        run("pg_ctl", "start", f"--pgdata={data}", f"--options={options}", f"--log={log}")
+        replica = Replica(server, directory, data)
+        replica.start()
         try:
-            replica = Replica(server, directory)
             connections[replica.alias] = connections[ALIAS].copy(replica.alias)
             connections[replica.alias].settings_dict["HOST"] = directory
             settings.PG_LO_STORAGE_DB_FOR_READ = replica.alias
@@ -93,7 +102,7 @@ def replica(server, settings):
         finally:
             connections[replica.alias].close()
             del connections[replica.alias]
-            run("pg_ctl", "stop", f"--pgdata={data}", "--mode=immediate")
+            replica.stop()
 
 
 urlpatterns = [path("<filename>", db_serve)]
@@ -133,6 +142,38 @@ def test_what_was_overwritten_is_as_it_was_until_the_replica_has_replayed_that(r
     april = db_serve(RequestFactory().get("/"), name)
     assert b"".join(april) == b"april"
     assert april["ETag"] != march["ETag"]
+
+
+@pytest.mark.parametrize(
+    ("content", "is_kept"),
+    [(b"march", False), (bytes(range(256)) * 8192, True)],
+    ids=["small", "large-and-kept"],
+)
+def test_while_the_replica_is_away_the_server_after_it_is_read(replica, stored, content, is_kept):
+    """By libpq, to which HOST gives both; a connection that is kept, Django has to check."""
+    name = stored(content)
+    replica.catch_up()
+    connections[replica.alias].settings_dict |= {
+        "HOST": f"{replica.socket},{replica.server.socket}",
+        "CONN_MAX_AGE": 600 if is_kept else 0,
+        "CONN_HEALTH_CHECKS": is_kept,
+    }
+
+    def answer():
+        # As Django does with each of its settings before a request, and after it.
+        connections[replica.alias].close_if_unusable_or_obsolete()
+        served = by_wsgi(name)
+        return served, connections[replica.alias].connection.info.host
+
+    assert answer() == (content, replica.socket)
+    replica.stop()
+    try:
+        assert answer() == (content, str(replica.server.socket))
+        assert by_asgi(name) == content
+    finally:
+        replica.start()
+    connections[replica.alias].close()
+    assert answer() == (content, replica.socket)
 
 
 CATALOGUE = "lo_storage_largeobject"
