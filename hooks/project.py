@@ -54,6 +54,7 @@ LIBRARY_LINES = [
         "",
     ),
     ("pyproject.toml", r"^\[tool\.check-wheel-contents\].*?(?=^\[)", ""),
+    ("pyproject.toml", ', "trials"]', "]"),
     # The largest set of packages is that of the tests.
     *(
         (path, r"(bin/setup |requirements/)library\b", r"\1test")

@@ -49,7 +49,7 @@ def another_database():
             session.execute(f"drop database {quoted} with (force)")
 
 
-def administrator(name):
+def administrator(name: str) -> psycopg.Connection:
     """A session in a database, of a role that may create roles: the superuser, or else our own."""
     known = connection.get_connection_params()
     known = {key: known[key] for key in ("user", "password", "host", "port") if key in known}

@@ -65,7 +65,7 @@ class Session:
 
     def _connect(self) -> int:
         connection.ensure_connection()
-        return connection.connection.info.backend_pid
+        return int(connection.connection.info.backend_pid)
 
     def close(self) -> Future[None]:
         closed = self.pool.submit(self._close)
@@ -163,17 +163,17 @@ class Sessions:
         while True:
             # Most steps end soon, and need no question.
             wait([session.future for session in sessions if session.future], 0.003)
-            pending = {}
+            pending: dict[int, Session] = {}
             for session in sessions:
                 if session.future is not None and session.future.done():
                     session.future.result()
                     session.future = None
                 if session.future is not None:
                     pending[session.pid] = session
-            blocked_by = dict(
+            blocked_by: dict[int, list[int]] = dict(
                 self.observer.execute(BLOCKING, [list(pending)]).fetchall() if pending else []
             )
-            if any(session.future.done() for session in pending.values()):
+            if any(s.future.done() for s in pending.values() if s.future):
                 continue
             if all(self._will_stay(pid, blocked_by, {pid}) for pid in pending):
                 break

@@ -10,6 +10,7 @@ import random
 import re
 import threading
 from collections import Counter
+from collections.abc import Callable
 
 import requests
 
@@ -62,7 +63,7 @@ class Client:
             self.asked += 1
             self.done[f"{operation.__name__}: {outcome}"] += 1
 
-    def _choose(self):
+    def _choose(self) -> Callable[[], str]:
         operations = [self.upload, self.upload_many, self.roll_back, self.break_off, self.search]
         weights = [4, 2, 1, 1, 1]
         if self.keys:
@@ -224,7 +225,7 @@ class Client:
         request = self.session.prepare_request(
             requests.Request("POST", page, headers={"Referer": page}, data=fields, files=sent)
         )
-        lines = [f"{name}: {value}" for name, value in request.headers.items()]
+        lines = [f"{name}: {value!s}" for name, value in request.headers.items()]
         body = request.body
         assert isinstance(body, bytes)
         head = "\r\n".join(["POST /upload/ HTTP/1.1", *lines])
