@@ -175,6 +175,13 @@ FILE_UPLOAD_HANDLERS = ["config.uploads.NoFiles"]
 UPLOAD_MAX_FILE_SIZE = 100 * 1024**2
 UPLOAD_MAX_BATCH_SIZE = 200 * 1024**2
 UPLOAD_MAX_BATCH_FILES = 20
+CLAMD = env.str("CLAMD", default="")
+LO_STORAGE_UPLOADS = {
+    # What is asked before one becomes a file (docs/uploads.md), and who knows of viruses.
+    "ACCEPT": env.list("UPLOAD_ACCEPT", default=[]),
+    "SCAN": "lo_storage.uploads.clamd.scan" if CLAMD else None,
+    "CLAMD": CLAMD,
+}
 
 HTTPS = env.bool("HTTPS", default=not LOCAL)
 SECURE_SSL_REDIRECT = HTTPS

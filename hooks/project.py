@@ -35,7 +35,8 @@ KEPT = {
         *("running.md", "serving.md", "statistics.md", "storing.md", "testing.md", "uploads.md"),
     },
     "tests": {
-        *("__init__.py", "doors.py", "serving.py", "streaming_site.py", "test_attempts.py"),
+        *("__init__.py", "doors.py", "serving.py", "streaming_site.py", "test_accepting.py"),
+        "test_attempts.py",
         *("test_bin.py", "test_database_away.py", "test_embedded_postgres.py", "test_layers.py"),
         *("test_request_bodies.py", "test_settings.py"),
     },
