@@ -99,3 +99,37 @@ def check_expiry(databases: Any = None, **kwargs: Any) -> list[checks.CheckMessa
             id="lo_storage.W102",
         )
     ]
+
+
+@checks.register(checks.Tags.files)
+def check_limits(**kwargs: Any) -> list[checks.CheckMessage]:
+    """E104, W103: each limit is one, and they agree."""
+    messages: list[checks.CheckMessage] = []
+    for key in ("MAX_SIZE", "QUOTA_SIZE", "QUOTA_NUMBER"):
+        limit = setting(key)
+        if limit is not None and not (type(limit) is int and limit > 0):
+            messages.append(_no_limit(key, "a whole number above 0, or None"))
+    expires = setting("EXPIRES")
+    if not (isinstance(expires, timedelta) and expires > timedelta()):
+        messages.append(_no_limit("EXPIRES", "a datetime.timedelta above 0"))
+    if messages:
+        return messages
+    largest, quota = setting("MAX_SIZE"), setting("QUOTA_SIZE")
+    if quota is not None and (largest is None or largest > quota):
+        messages.append(
+            checks.Warning(
+                f"LO_STORAGE_UPLOADS promises files of MAX_SIZE ({largest}) bytes, and nobody may"
+                f" have more staged than QUOTA_SIZE ({quota}): larger ones are always refused.",
+                hint="Let MAX_SIZE be no more than QUOTA_SIZE.",
+                id="lo_storage.W103",
+            )
+        )
+    return messages
+
+
+def _no_limit(key: str, wanted: str) -> checks.CheckMessage:
+    return checks.Error(
+        f"LO_STORAGE_UPLOADS has {key} = {setting(key)!r}, which is no limit.",
+        hint=f"Let it be {wanted}.",
+        id="lo_storage.E104",
+    )

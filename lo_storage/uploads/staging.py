@@ -124,6 +124,11 @@ class UploadGone(FileNotFoundError):
     """A row was to take what another one took, what expired, is not complete, or was not let in."""
 
 
+def largest() -> int:
+    """Return how many bytes one upload may have."""
+    return min(setting("MAX_SIZE") or large_objects.MAX_SIZE, large_objects.MAX_SIZE)
+
+
 def create(
     alias: str, owner: Any, length: int | None, original_name: str, sha256: str | None = None
 ) -> Upload:
@@ -299,8 +304,6 @@ def _expiry() -> datetime:
 
 
 def _check(key: str, amount: int) -> None:
-    limit = setting(key)
-    if key == "MAX_SIZE":
-        limit = min(limit or large_objects.MAX_SIZE, large_objects.MAX_SIZE)
+    limit = largest() if key == "MAX_SIZE" else setting(key)
     if limit is not None and amount > limit:
         raise LimitExceeded(key, limit)

@@ -20,7 +20,6 @@ from django.views import View
 from ..database import close_connections, db_for_write
 from ..large_objects import WRITE_SIZE
 from . import accepting, staging, tus
-from .conf import setting
 from .files import StagedFile
 from .models import Upload
 
@@ -91,7 +90,7 @@ class TusView(View):
             headers={
                 "Tus-Version": tus.VERSION,
                 "Tus-Extension": tus.EXTENSIONS,
-                "Tus-Max-Size": str(setting("MAX_SIZE")),
+                "Tus-Max-Size": str(staging.largest()),
             },
         )
 

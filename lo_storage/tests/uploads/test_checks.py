@@ -1,5 +1,6 @@
 from datetime import timedelta
 
+import pytest
 from django.core.checks import run_checks
 from django.utils import timezone
 
@@ -42,6 +43,29 @@ def test_users_elsewhere(settings):
 def test_no_quota(settings):
     settings.LO_STORAGE_UPLOADS = {"QUOTA_SIZE": None, "QUOTA_NUMBER": None}
     assert ids() == ["lo_storage.W101", "lo_storage.W101"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("MAX_SIZE", value) for value in ("5", 0, -1, 1.5, True)),
+        ("QUOTA_SIZE", "2 GB"),
+        ("QUOTA_NUMBER", timedelta(days=1)),
+        *(("EXPIRES", value) for value in (7, None, timedelta(), timedelta(days=-1))),
+    ],
+)
+def test_a_limit_that_is_none(key, value, settings):
+    settings.LO_STORAGE_UPLOADS = {key: value}
+    assert ids() == ["lo_storage.E104"]
+
+
+@pytest.mark.parametrize(
+    ("largest", "quota", "found"),
+    [(5, 5, []), (6, 5, ["lo_storage.W103"]), (None, 5, ["lo_storage.W103"])],
+)
+def test_a_file_that_no_quota_has_room_for(largest, quota, found, settings):
+    settings.LO_STORAGE_UPLOADS = {"MAX_SIZE": largest, "QUOTA_SIZE": quota}
+    assert ids() == found
 
 
 def test_lo_expire_is_not_run(staged):

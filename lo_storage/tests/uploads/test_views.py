@@ -21,6 +21,8 @@ def test_what_the_server_can_is_told(tus, settings):
     assert response.headers["Tus-Version"] == response.headers["Tus-Resumable"] == "1.0.0"
     assert response.headers["Tus-Extension"] == "creation,expiration,termination"
     assert response.headers["Tus-Max-Size"] == "5000"
+    settings.LO_STORAGE_UPLOADS = {"MAX_SIZE": None}
+    assert tus.tus("OPTIONS").headers["Tus-Max-Size"] == str(4 * 1024**4 - 2048)
 
 
 def test_a_file_comes_in_pieces(tus, user):
