@@ -94,7 +94,7 @@ LIBRARY_LINES = [
     ("pyproject.toml", r"^  # Each a leg of \.ci/run[^\n]*\n", ""),
     *(
         ("pyproject.toml", rf'^  "--ignore=tests/test_{name}\.py",\n', "")
-        for name in ["backup_programs", "browsers", "containers", "packages"]
+        for name in ["backup_programs", "browsers", "containers", "packages", "tus_clients"]
     ),
     (".ci/run", r"^    # Which a project that is made from this repository.*?^    done\n", ""),
     (".ci/run", r'^    echo "== bin/pictures.*?failed, bin/pictures"\n', ""),

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import socket
+from contextlib import ExitStack
 from http.client import HTTPResponse
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -49,7 +50,7 @@ class Visitor:
         if body:
             headers["Content_Length"] = len(body)
         with self.begun(method, address, body, **headers) as connection:
-            return answer(connection)
+            return answer(connection, method)
 
     def create(self, length):
         created = self.ask("POST", "/uploads/", Upload_Length=length, Content_Length=0)
@@ -62,8 +63,8 @@ class Visitor:
         return int(head.headers["Upload-Offset"])
 
 
-def answer(connection):
-    response = HTTPResponse(connection)
+def answer(connection, method=None):
+    response = HTTPResponse(connection, method=method)
     response.begin()
     response.read()
     return response
@@ -76,11 +77,16 @@ def server(tmp_path, transactional_db):
 
 
 @pytest.fixture
-def visitor(server, settings):
+def ada_session(transactional_db, settings):
     client = Client()
     client.force_login(get_user_model().objects.create_user("ada"))
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
+
+
+@pytest.fixture
+def visitor(server, ada_session):
     _, address, _ = server
-    return Visitor(address, client.cookies[settings.SESSION_COOKIE_NAME].value)
+    return Visitor(address, ada_session)
 
 
 def test_a_line_that_breaks_at_any_byte_costs_what_was_under_way(visitor):
@@ -152,3 +158,21 @@ def test_a_body_of_unknown_length_is_refused(visitor):
     with visitor.begun("PATCH", address, b"3\r\nabc\r\n0\r\n\r\n", **chunked) as connection:
         assert answer(connection).status == 411
     assert visitor.offset(address) == 0
+
+
+@pytest.mark.parametrize("kind", ["piece", "form"])
+def test_bodies_that_never_end_occupy_no_thread_for_good(kind, tmp_path, ada_session):
+    two = ["--threads=2", "--workers=1"]
+    with (
+        gunicorn(tmp_path, *two, application="tests.uploads_site", SILENCE="1") as (_, site, _),
+        ExitStack() as stack,
+    ):
+        visitor = Visitor(site, ada_session)
+        address = visitor.create(MiB)
+        method, place, headers = {
+            "piece": ("PATCH", address, {"Upload_Offset": 0, **PIECE}),
+            "form": ("POST", "/one/", {"Content-Type": "multipart/form-data; boundary=x"}),
+        }[kind]
+        for _ in range(3):
+            stack.enter_context(visitor.begun(method, place, b"-", Content_Length=MiB, **headers))
+        assert visitor.offset(address) in {0, 1}

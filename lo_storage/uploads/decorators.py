@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from ..database import db_for_write
+from .bodies import let_go_of_silent_clients
 from .files import KEPT, kept_files
 from .handlers import UploadHandler
 from .staging import UploadGone
@@ -46,6 +47,7 @@ def takes_uploads(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRe
     def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method != "POST" or not request.user.is_authenticated:
             return protected(request, *args, **kwargs)
+        let_go_of_silent_clients(request)
         handler = UploadHandler(request)
         with suppress(AttributeError):  # Somebody has read the form before.
             request.upload_handlers = [handler]

@@ -5,33 +5,21 @@ is answered in no transaction, and while a piece is waited for the connection is
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http import HTTPStatus
-from time import monotonic
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import http_date
 from django.views import View
 
-from ..database import close_connections, db_for_write
-from ..large_objects import WRITE_SIZE
-from . import accepting, staging, tus
+from ..database import db_for_write
+from . import accepting, bodies, staging, tus
 from .files import StagedFile
 from .models import Upload
-
-# What is asked of the web server at once. A slow line brings it soon enough to look at the clock.
-READ_SIZE = 64 * 1024
-
-# For how many seconds a connection waits for the next piece. Measured: to connect again takes 3 ms.
-SLOW = 0.1
-
-# After how many seconds a piece is stored that is not whole yet.
-PATIENCE = 5
-
 
 STATUS = {
     "MAX_SIZE": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -62,6 +50,8 @@ class TusView(View):
             response = refused.response
         except tus.Malformed as error:
             response = Refused(HTTPStatus.BAD_REQUEST, str(error)).response
+        except bodies.BrokenOff:
+            response = Refused(HTTPStatus.BAD_REQUEST, "The request broke off.").response
         response.headers["Tus-Resumable"] = tus.VERSION
         response.headers["Cache-Control"] = "no-store"
         return response
@@ -111,8 +101,10 @@ class CreateView(TusView):
             raise _signed_out() from error
         if length == 0:  # No piece will come.
             _seal(alias, upload)
-        # Relative: behind a proxy the site may not know under which address it is reached.
-        response = HttpResponse(status=HTTPStatus.CREATED, headers={"Location": f"{upload.pk}/"})
+        # Relative: behind a proxy the site may not know under which address it is reached. To the
+        # last slash, which some clients leave out.
+        place = f"{request.path.rpartition('/')[2]}/{upload.pk}/".removeprefix("/")
+        response = HttpResponse(status=HTTPStatus.CREATED, headers={"Location": place})
         return _with_state(response, upload)
 
 
@@ -152,7 +144,7 @@ class UploadView(TusView):
         alias = db_for_write()
         # Of what began at 0 in this request; of another the pieces are read again at the end.
         sha256 = None if upload.received else hashlib.sha256()
-        for piece in _pieces(request, upload.received, length):
+        for piece in bodies.pieces(request, upload.received, length):
             try:
                 staging.append(alias, upload, piece)
             except staging.Superseded as error:
@@ -177,37 +169,6 @@ def _seal(alias: str, upload: Upload, sha256: str | None = None) -> None:
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
     except accepting.HeldBack:
         pass  # It has come whole. The form asks again, and has a field to tell it at.
-
-
-def _pieces(request: HttpRequest, offset: int, length: int) -> Iterator[bytearray]:
-    """Yield the body in pieces that end at whole MiB of the file, or after `PATIENCE`.
-
-    (A piece that ends elsewhere has its last page written twice.) What came before the line broke
-    is a piece, too. No connection is kept while a slow client is waited for.
-    """
-    end = offset + length
-    while offset < end:
-        close_connections(pooled_only=True)
-        size = min(WRITE_SIZE - offset % WRITE_SIZE, end - offset)
-        piece, begun, is_broken = bytearray(), monotonic(), False
-        while len(piece) < size and monotonic() - begun < PATIENCE and not is_broken:
-            read = _read(request, min(READ_SIZE, size - len(piece)))
-            piece += read
-            is_broken = not read
-            if monotonic() - begun > SLOW:
-                close_connections()
-        if piece:
-            yield piece
-        if is_broken:
-            raise Refused(HTTPStatus.BAD_REQUEST, "The request broke off.")
-        offset += len(piece)
-
-
-def _read(request: HttpRequest, size: int) -> bytes:
-    try:
-        return request.read(size)
-    except UnreadablePostError:
-        return b""
 
 
 def _claim(request: HttpRequest, id: UUID, offset: int | None = None) -> Upload:

@@ -7,6 +7,7 @@ from django.urls import include, path
 from lo_storage.tests.models import Document
 from lo_storage.uploads.decorators import takes_uploads
 from lo_storage.uploads.forms import ResumableFileField
+from lo_storage.uploads.views import CreateView
 
 
 class DocumentForm(forms.ModelForm):
@@ -77,6 +78,7 @@ def read(request):
 
 urlpatterns = [
     path("uploads/", include("lo_storage.uploads.urls")),
+    path("uploads", CreateView.as_view()),
     path("one/", view_of(DocumentForm)),
     path("one/<int:pk>/", view_of(DocumentForm)),
     path("two/", view_of(TwoForm)),

@@ -1,0 +1,68 @@
+"""The body of a request, in pieces that are written, while its client is slow, silent, or gone."""
+
+from collections.abc import Iterator
+from time import monotonic
+
+from django.http import HttpRequest, UnreadablePostError
+
+from ..database import close_connections
+from ..large_objects import WRITE_SIZE
+
+# What is asked of the web server at once. A slow line brings it soon enough to look at the clock.
+READ_SIZE = 64 * 1024
+
+# For how many seconds a connection waits for the next piece. Measured: to connect again takes 3 ms.
+SLOW = 0.1
+
+# After how many seconds a piece is stored that is not whole yet.
+PATIENCE = 5
+
+# After how many seconds without a byte the thread goes to somebody else.
+SILENCE = 15
+
+
+class BrokenOff(Exception):
+    """The rest of a body does not come."""
+
+
+def let_go_of_silent_clients(request: HttpRequest) -> None:
+    """Let the body of a request end where nothing comes for `SILENCE`.
+
+    gunicorn would wait for ever, and as many such clients as it has threads would stop the site.
+    Where another server, or a proxy, has the body before Django does there is nothing to do.
+    """
+    if connection := request.META.get("gunicorn.socket"):
+        connection.settimeout(SILENCE)
+
+
+def pieces(request: HttpRequest, offset: int, length: int) -> Iterator[bytearray]:
+    """Yield the body in pieces that end at whole MiB of the file, or after `PATIENCE`.
+
+    (A piece that ends elsewhere has its last page written twice.) What came before the line broke
+    is a piece, too; then it raises `BrokenOff`. No connection is kept while a slow client is waited
+    for.
+    """
+    let_go_of_silent_clients(request)
+    end = offset + length
+    while offset < end:
+        close_connections(pooled_only=True)
+        size = min(WRITE_SIZE - offset % WRITE_SIZE, end - offset)
+        piece, begun, is_broken = bytearray(), monotonic(), False
+        while len(piece) < size and monotonic() - begun < PATIENCE and not is_broken:
+            read = _read(request, min(READ_SIZE, size - len(piece)))
+            piece += read
+            is_broken = not read
+            if monotonic() - begun > SLOW:
+                close_connections()
+        if piece:
+            yield piece
+        if is_broken:
+            raise BrokenOff
+        offset += len(piece)
+
+
+def _read(request: HttpRequest, size: int) -> bytes:
+    try:
+        return request.read(size)
+    except UnreadablePostError:
+        return b""
