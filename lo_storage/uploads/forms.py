@@ -4,14 +4,20 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.templatetags.static import static
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
 
+from .conf import setting
 from .files import KEPT, RefusedFile, StagedFile
 
 
 class ResumableFileInput(forms.ClearableFileInput):
     """Django's own, and above it a checkbox for each upload that the form has already.
 
-    Who unticks one sends the form without it; the upload then stays until its date is past.
+    Who unticks one sends the form without it; the upload then stays until its date is past. With
+    its `media`, and where `lo_storage.uploads.urls` are included, files are sent in pieces, while
+    the form is filled in.
     """
 
     template_name = "lo_storage/uploads/file_input.html"
@@ -20,6 +26,21 @@ class ResumableFileInput(forms.ClearableFileInput):
     def __init__(self, attrs: dict[str, Any] | None = None, *, multiple: bool = False) -> None:
         self.allow_multiple_selected = multiple
         super().__init__(attrs)
+
+    @property
+    def media(self) -> forms.Media:
+        if _address() is None:
+            return forms.Media()
+        folder = "lo_storage/uploads"
+        client = static(f"{folder}/tus-js-client/tus.min.js")
+        module = static(f"{folder}/uploads.js")
+        return forms.Media(
+            css={"all": [f"{folder}/uploads.css"]},
+            js=[
+                format_html('<script src="{}" defer></script>', client),
+                format_html('<script src="{}" type="module"></script>', module),
+            ],
+        )
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         sent = files.getlist(name) if hasattr(files, "getlist") else [files.get(name)]
@@ -32,7 +53,12 @@ class ResumableFileInput(forms.ClearableFileInput):
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
-        context["widget"] |= {"kept": self.kept, "kept_name": f"{name}{KEPT}"}
+        context["widget"] |= {
+            "kept": self.kept,
+            "kept_name": f"{name}{KEPT}",
+            "uploads": _address(),
+            "max_size": setting("MAX_SIZE"),
+        }
         for file in self.kept:
             file.is_kept = True
         return context
@@ -82,3 +108,10 @@ class ResumableImageField(ResumableFileField, forms.ImageField):
 
 def _of(file: Any, error: ValidationError) -> list[ValidationError]:
     return [ValidationError(f"{file.name}: {message}") for message in error.messages]
+
+
+def _address() -> str | None:
+    try:
+        return reverse("lo_storage_uploads:create")
+    except NoReverseMatch:  # The project takes no pieces.
+        return None

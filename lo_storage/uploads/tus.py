@@ -5,7 +5,7 @@ import re
 from base64 import b64decode
 
 VERSION = "1.0.0"
-EXTENSIONS = "creation,expiration,termination"
+EXTENSIONS = "creation,creation-with-upload,expiration,termination"
 CONTENT_TYPE = "application/offset+octet-stream"
 
 # int() would take "+1", "1_0", and digits of other scripts; more digits than these fit no bigint.

@@ -1,7 +1,7 @@
-"""tus 1.0.0 on Django's views: core, creation, expiration and termination.
+"""tus 1.0.0 on Django's views: core, creation (with a first piece), expiration, termination.
 
 The requests are those of a page of the same site: they have its session and its CSRF header. Each
-is answered in no transaction, and while a piece is waited for the connection is back in its pool.
+is answered in no transaction.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.crypto import salted_hmac
 from django.utils.http import http_date
 from django.views import View
 
@@ -54,6 +55,8 @@ class TusView(View):
             response = Refused(HTTPStatus.BAD_REQUEST, "The request broke off.").response
         response.headers["Tus-Resumable"] = tus.VERSION
         response.headers["Cache-Control"] = "no-store"
+        if request.user.is_authenticated:
+            response.headers["Upload-Owner"] = _opaque(request.user.pk)
         return response
 
     def _answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -86,10 +89,15 @@ class TusView(View):
 
 
 class CreateView(TusView):
-    """`POST` stages an empty upload, and answers where to send its bytes."""
+    """`POST` stages an upload, with the bytes that it brings, and answers where to send more."""
 
     def post(self, request: HttpRequest) -> HttpResponse:
         length = tus.number("Upload-Length", request.headers.get("Upload-Length"))
+        brought = 0
+        if request.content_type == tus.CONTENT_TYPE:
+            brought = tus.number("Content-Length", request.headers.get("Content-Length") or "0")
+        if brought > length:
+            raise _too_much(length)
         names = tus.metadata(request.headers.get("Upload-Metadata", ""))
         sha256 = tus.expected_sha256(request.headers.get("Repr-Digest", ""))
         alias = db_for_write()
@@ -101,6 +109,12 @@ class CreateView(TusView):
             raise _signed_out() from error
         if length == 0:  # No piece will come.
             _seal(alias, upload)
+        if brought:
+            try:
+                _receive(request, upload, brought)
+            except (Refused, bodies.BrokenOff):
+                upload.delete(using=alias)  # Nobody has been told its address.
+                raise
         # Relative: behind a proxy the site may not know under which address it is reached. To the
         # last slash, which some clients leave out.
         place = f"{request.path.rpartition('/')[2]}/{upload.pk}/".removeprefix("/")
@@ -129,34 +143,32 @@ class UploadView(TusView):
         length = tus.number("Content-Length", request.headers["Content-Length"])
         upload = _claim(request, id, offset)
         if upload.length is None or offset + length > upload.length:
-            raise Refused(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"The upload was to have {upload.length} bytes, and gets more.",
-            )
-        self._receive(request, upload, length)
+            raise _too_much(upload.length)
+        _receive(request, upload, length)
         return _with_state(HttpResponse(status=HTTPStatus.NO_CONTENT), upload)
 
     def delete(self, request: HttpRequest, id: UUID) -> HttpResponse:
         _claim(request, id).delete(using=db_for_write())
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
-    def _receive(self, request: HttpRequest, upload: Upload, length: int) -> None:
-        alias = db_for_write()
-        # Of what began at 0 in this request; of another the pieces are read again at the end.
-        sha256 = None if upload.received else hashlib.sha256()
-        for piece in bodies.pieces(request, upload.received, length):
-            try:
-                staging.append(alias, upload, piece)
-            except staging.Superseded as error:
-                if staging.find(alias, request.user, [upload.pk]):
-                    problem = Refused(HTTPStatus.CONFLICT, "Another request goes on with it.")
-                else:
-                    problem = _not_found()
-                raise problem from error
-            if sha256:
-                sha256.update(piece)
-        if upload.is_complete:
-            _seal(alias, upload, sha256.hexdigest() if sha256 else None)
+
+def _receive(request: HttpRequest, upload: Upload, length: int) -> None:
+    alias = db_for_write()
+    # Of what began at 0 in this request; of another the pieces are read again at the end.
+    sha256 = None if upload.received else hashlib.sha256()
+    for piece in bodies.pieces(request, upload.received, length):
+        try:
+            staging.append(alias, upload, piece)
+        except staging.Superseded as error:
+            if staging.find(alias, request.user, [upload.pk]):
+                problem = Refused(HTTPStatus.CONFLICT, "Another request goes on with it.")
+            else:
+                problem = _not_found()
+            raise problem from error
+        if sha256:
+            sha256.update(piece)
+    if upload.is_complete:
+        _seal(alias, upload, sha256.hexdigest() if sha256 else None)
 
 
 def _seal(alias: str, upload: Upload, sha256: str | None = None) -> None:
@@ -203,6 +215,19 @@ def _with_state(response: HttpResponse, upload: Upload) -> HttpResponse:
     response.headers["Upload-Offset"] = str(upload.received)
     response.headers["Upload-Expires"] = http_date(upload.expires_at.timestamp())
     return response
+
+
+def _too_much(length: int | None) -> Refused:
+    return Refused(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"The upload was to have {length} bytes, and gets more.",
+    )
+
+
+def _opaque(key: Any) -> str:
+    # A page compares it: who is signed in now may not be who has begun.
+    hmac = salted_hmac("lo_storage.uploads.owner", str(key), algorithm="sha256")
+    return hmac.hexdigest()[:16]
 
 
 def _another_content() -> Refused:

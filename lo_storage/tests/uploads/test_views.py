@@ -3,6 +3,7 @@
 import hashlib
 from base64 import b64encode
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
 from django.db import connection
@@ -10,6 +11,8 @@ from django.test import Client
 from django.utils import timezone
 
 from lo_storage.uploads.models import Upload
+
+from .conftest import HEADERS, PIECE
 
 MiB = 1024 * 1024
 
@@ -19,7 +22,9 @@ def test_what_the_server_can_is_told(tus, settings):
     response = tus.options("/uploads/")
     assert response.status_code == 204
     assert response.headers["Tus-Version"] == response.headers["Tus-Resumable"] == "1.0.0"
-    assert response.headers["Tus-Extension"] == "creation,expiration,termination"
+    assert (
+        response.headers["Tus-Extension"] == "creation,creation-with-upload,expiration,termination"
+    )
     assert response.headers["Tus-Max-Size"] == "5000"
     settings.LO_STORAGE_UPLOADS = {"MAX_SIZE": None}
     assert tus.tus("OPTIONS").headers["Tus-Max-Size"] == str(4 * 1024**4 - 2048)
@@ -223,3 +228,40 @@ def test_what_is_past_its_date_is_none(tus):
     address = tus.begin(3)
     Upload.objects.update(expires_at=timezone.now())
     assert tus.tus("HEAD", address).status_code == 404
+
+
+def test_a_creation_may_bring_the_first_piece(tus, user):
+    response = tus.tus("POST", data=b"abc", content_type=PIECE, Upload_Length=5)
+    assert (response.status_code, response.headers["Upload-Offset"]) == (201, "3")
+    address = f"/uploads/{response.headers['Location']}"
+    assert tus.send(address, 3, b"de").status_code == 204
+    upload = Upload.objects.get()
+    assert upload.sha256 == hashlib.sha256(b"abcde").hexdigest()
+
+
+def test_a_creation_that_brings_all_is_complete(tus):
+    response = tus.tus("POST", data=b"abc", content_type=PIECE, Upload_Length=3)
+    assert (response.status_code, response.headers["Upload-Offset"]) == (201, "3")
+    assert Upload.objects.get().sha256 == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_a_creation_that_brings_too_much_stages_nothing(tus):
+    response = tus.tus("POST", data=b"abc", content_type=PIECE, Upload_Length=2)
+    assert response.status_code == 413
+    assert not Upload.objects.exists()
+
+
+def test_a_creation_that_breaks_off_leaves_nothing_whose_address_nobody_knows(tus, large_objects):
+    before = large_objects()
+    body = {"wsgi.input": BytesIO(b"abc"), "CONTENT_LENGTH": 5}
+    headers = HEADERS | {"Upload-Length": "9"}
+    response = tus.generic("POST", "/uploads/", b"", PIECE, headers=headers, **body)
+    assert response.status_code == 400
+    assert (Upload.objects.count(), large_objects()) == (0, before)
+
+
+def test_an_answer_tells_opaquely_whose_uploads_these_are(tus, client_of, stranger):
+    ours = tus.options("/uploads/").headers["Upload-Owner"]
+    assert tus.options("/uploads/").headers["Upload-Owner"] == ours
+    assert client_of(stranger).options("/uploads/").headers["Upload-Owner"] != ours
+    assert "Upload-Owner" not in type(tus)().options("/uploads/").headers

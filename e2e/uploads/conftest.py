@@ -1,0 +1,83 @@
+"""Pages of the library's own form, and what the server has of it."""
+
+import hashlib
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.signals import request_started
+
+from lo_storage.models import LargeObject
+from lo_storage.tests.conftest import documents  # noqa: F401  # the table for what is saved
+from lo_storage.uploads.models import Upload
+
+MB = 1024**2
+
+
+@pytest.fixture(autouse=True)
+def library_s_pages(settings, documents):  # noqa: F811
+    settings.ROOT_URLCONF = "e2e.uploads.urls"
+
+
+@pytest.fixture
+def bob(transactional_db):
+    return get_user_model().objects.create_user("bob", password="another one")
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Write a file to the person's disk, to be chosen in the browser."""
+
+    def file(name="scan.pdf", content=b"content"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
+
+    return file
+
+
+@pytest.fixture
+def large(file):
+    """A file of 20 MB, that comes in three pieces."""
+    content = hashlib.shake_256(b"large").digest(20 * MB)
+    return file("large.bin", content)
+
+
+@pytest.fixture
+def page_of(alices_page):
+    def page_of(address):
+        alices_page.goto(address)
+        return alices_page
+
+    return page_of
+
+
+@pytest.fixture
+def many(page_of):
+    return page_of("/many/")
+
+
+@pytest.fixture
+def requests():
+    """What has come by the protocol: method, where it began, and how many bytes it was to have."""
+    seen = []
+
+    def note(environ=None, **kwargs):
+        if environ and environ["PATH_INFO"].startswith("/uploads/"):
+            offset = int(environ.get("HTTP_UPLOAD_OFFSET") or 0)
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+            seen.append((environ["REQUEST_METHOD"], offset, length))
+
+    request_started.connect(note)
+    yield seen
+    request_started.disconnect(note)
+
+
+def saved():
+    """The SHA-256 of each file that is saved; nothing else is staged."""
+    assert not Upload.objects.exists()
+    return sorted(LargeObject.objects.values_list("sha256", flat=True))
+
+
+def digests(*paths):
+    return sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
