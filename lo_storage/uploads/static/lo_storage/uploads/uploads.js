@@ -386,7 +386,7 @@ class Field {
     this.wrapper = wrapper;
     this.input = wrapper.querySelector("input[type=file]");
     this.form = this.input.form;
-    this.endpoint = wrapper.dataset.uploads;
+    this.endpoint = new URL(wrapper.dataset.uploads, location).href; // `Location` is relative to it.
     this.name = `${this.input.name}-staged`;
     this.texts = { ...TEXTS, ...JSON.parse(wrapper.dataset.texts ?? "{}") };
     this.rows = new Set();
