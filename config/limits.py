@@ -11,3 +11,8 @@ def limit_statements():
         options = settings.DATABASES["default"].setdefault("OPTIONS", {})
         limit = f"-c statement_timeout={settings.STATEMENT_TIMEOUT}"
         options["options"] = f"{options.get('options', '')} {limit}".strip()
+
+
+def largest_request():
+    """The bytes of the largest upload: its files, and what a form may have without any."""
+    return settings.UPLOAD_MAX_BATCH_SIZE + settings.DATA_UPLOAD_MAX_MEMORY_SIZE

@@ -1,7 +1,8 @@
 from django.conf import settings
 from django.utils.deprecation import MiddlewareMixin
 
-from config.uploads import largest_request, too_much
+from config.limits import largest_request
+from config.uploads import too_much
 from config.urls import healthz
 
 # All that a page needs is a file of ours. (Django's own middleware is not there in 5.2.)

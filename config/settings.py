@@ -176,7 +176,11 @@ UPLOAD_MAX_FILE_SIZE = 100 * 1024**2
 UPLOAD_MAX_BATCH_SIZE = 200 * 1024**2
 UPLOAD_MAX_BATCH_FILES = 20
 CLAMD = env.str("CLAMD", default="")
+# What has come and is not saved yet: `manage.py lo_expire` deletes it after EXPIRES (7 days).
 LO_STORAGE_UPLOADS = {
+    "MAX_SIZE": UPLOAD_MAX_FILE_SIZE,
+    "QUOTA_SIZE": 5 * UPLOAD_MAX_BATCH_SIZE,
+    "QUOTA_NUMBER": 5 * UPLOAD_MAX_BATCH_FILES,
     # What is asked before one becomes a file (docs/uploads.md), and who knows of viruses.
     "ACCEPT": env.list("UPLOAD_ACCEPT", default=[]),
     "SCAN": "lo_storage.uploads.clamd.scan" if CLAMD else None,

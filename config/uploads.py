@@ -5,29 +5,25 @@ No request brings a file unless its view says `takes_files`: `NoFiles` is the si
 
 import functools
 import logging
-import os
-from contextlib import suppress
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.core.files.uploadhandler import (
-    FileUploadHandler,
-    SkipFile,
-    TemporaryFileUploadHandler,
-)
+from django.core.files.uploadhandler import FileUploadHandler, SkipFile
+from django.db import OperationalError
 from django.http import HttpResponseBadRequest, UnreadablePostError
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.utils.decorators import method_decorator
-from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.csrf import csrf_exempt
+from psycopg.errors import DiskFull
+
+from lo_storage.uploads.decorators import takes_uploads
+
+# Of a form: a boundary of up to 70 characters (RFC 2046, section 5.1.1), and some line ends.
+LONGEST_END = 256
 
 logger = logging.getLogger(__name__)
-
-
-def largest_request():
-    """The bytes of the largest upload: its files, and what a form may have without any."""
-    return settings.UPLOAD_MAX_BATCH_SIZE + settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 
 
 class NoFiles(FileUploadHandler):
@@ -53,13 +49,35 @@ class NoFiles(FileUploadHandler):
         raise NotImplementedError("a skipped file has no end")
 
 
-class OriginalNameParser(MultiPartParser):
-    """Keeps a file's name as it was.
+class Body:
+    """The bytes of a form, of which the last are remembered."""
 
-    Django's parser drops each character that does not print: the joiners in emoji and in Persian
-    words, the narrow space in the name of every screenshot that a Mac took. Here the name goes
-    into a column and never into a path, so it may have them all.
+    end = b""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def read(self, size):
+        piece = self.stream.read(size)
+        self.end = (self.end + piece)[-LONGEST_END:]
+        return piece
+
+
+class FormParser(MultiPartParser):
+    """Takes a whole form, and keeps a file's name as it was.
+
+    Between two fields Django's parser takes for the whole what a browser sent before it went away,
+    and of a batch that is half of it. And it drops each character of a name that does not print:
+    the joiners in emoji and in Persian words, the narrow space in the name of every screenshot that
+    a Mac took. Here the name goes into a column and never into a path, so it may have them all.
     """
+
+    def parse(self):
+        body = self._input_data = Body(self._input_data)
+        parsed = super().parse()
+        if self._content_length and self._boundary + b"--" not in body.end:
+            raise MultiPartParserError("The form broke off.")
+        return parsed
 
     def sanitize_file_name(self, file_name):
         name = file_name.replace("\\", "/").rpartition("/")[2].replace("\0", "")
@@ -68,100 +86,34 @@ class OriginalNameParser(MultiPartParser):
         return None if name in {"", ".", ".."} else name
 
 
-class Unread:
-    """In place of the content of a file that is larger than the limits."""
-
-    closed = True
-
-    def close(self):
-        pass
-
-    def __getattr__(self, name):
-        raise RequestDataTooBig("This file was not kept: look at its size before its content.")
-
-
-class BoundedUploadHandler(TemporaryFileUploadHandler):
-    """Writes no more than the limits allow, but counts on: the form then says what was too large.
-
-    To stop reading instead would reset the connection, and nobody would see the sentence. Where a
-    form does not look at the size, the first to read the file gets `RequestDataTooBig`.
-    """
-
-    written = 0
-
-    def new_file(self, field_name, file_name, *args, **kwargs):
-        # Django gives the temporary file the same suffix, and no disk takes one of 250 letters.
-        super().new_file(field_name, "upload", *args, **kwargs)
-        # Without a name on disk: nothing of it is left behind, even by a server that is killed.
-        os.unlink(self.file.temporary_file_path())
-        # The property would cut it at 255 characters, which a column does not ask for.
-        self.file._name = file_name
-
-    def receive_data_chunk(self, raw_data, start):
-        self.written += len(raw_data)
-        within_file = start < settings.UPLOAD_MAX_FILE_SIZE
-        if within_file and self.written <= settings.UPLOAD_MAX_BATCH_SIZE:
-            super().receive_data_chunk(raw_data, start)
-
-    def file_complete(self, file_size):
-        file = super().file_complete(file_size)
-        within_file = file_size <= settings.UPLOAD_MAX_FILE_SIZE
-        if not within_file or self.written > settings.UPLOAD_MAX_BATCH_SIZE:
-            file.close()
-            file.file = Unread()
-        return file
-
-    def upload_interrupted(self):
-        # Django would go on with the files that came whole, and half a batch is no batch.
-        super().upload_interrupted()
-        raise MultiPartParserError("The upload broke off in the middle of a file.")
-
-    def discard(self):
-        """Remove the file that did not come whole."""
-        if hasattr(self, "file"):
-            with suppress(OSError):  # what was still to be written of it finds no room, either
-                self.file.close()
-
-
 def takes_files(view):
-    """Let the view's form see its files as above; answer with a page what cannot be taken.
+    """Let the view's form have files, staged by `takes_uploads`; what is too much gets a page.
 
-    Ask who the user is outside of it: then no stranger's file comes as far as the disk.
+    Ask who the user is outside of it: then no stranger's file comes as far as the database.
     """
-    protected = csrf_protect(view)
+    staged = takes_uploads(view)
 
-    # CSRF protection reads the form, and must come after the handler was set, so it moves inside:
-    # https://docs.djangoproject.com/en/stable/topics/http/file-uploads/#modifying-upload-handlers-on-the-fly
-    @csrf_exempt
+    @csrf_exempt  # `takes_uploads` asks.
     @functools.wraps(view)
     def wrapper(request, *args, **kwargs):
-        if request.method == "POST":
-            request.upload_handlers = [BoundedUploadHandler(request)]
-            request.parse_file_upload = functools.partial(_parse, request)
-            try:
-                request.POST  # noqa: B018  # parses
-            except (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent):
-                return too_much(request)
-            except UnreadablePostError:
-                return HttpResponseBadRequest()  # The browser went away: nobody will read it.
-            except OSError:
-                logger.exception("The folder for temporary files takes no upload")
-                return render(request, "507.html", status=507)
+        request.parse_file_upload = functools.partial(_parse, request)
         try:
-            return protected(request, *args, **kwargs)
-        except RequestDataTooBig:
+            return staged(request, *args, **kwargs)
+        except (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent):
             return too_much(request)
+        except UnreadablePostError:
+            return HttpResponseBadRequest()  # The browser went away: nobody will read it.
+        except OperationalError as error:
+            if not isinstance(error.__cause__, DiskFull):
+                raise
+            logger.exception("The database has no room for an upload")
+            return render(request, "507.html", status=507)
 
     return wrapper
 
 
 def _parse(request, meta, body):
-    handlers = request.upload_handlers
-    try:
-        return OriginalNameParser(meta, body, handlers, request.encoding).parse()
-    except BaseException:
-        handlers[0].discard()
-        raise
+    return FormParser(meta, body, request.upload_handlers, request.encoding).parse()
 
 
 def too_much(request):

@@ -18,6 +18,7 @@ urlpatterns = [
     path("admin/password_change/", RedirectView.as_view(pattern_name="password_change")),
     path("admin/", admin.site.urls),
     path("accounts/", include("config.accounts")),
+    path("uploads/", include("lo_storage.uploads.urls")),
     path("", include("invoices.urls")),
     # What "/" shows as long as no application above has a page there.
     path("", TemplateView.as_view(template_name="home.html"), name="home"),

@@ -5,8 +5,7 @@ from time import monotonic
 import django
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
-from config.limits import limit_statements
-from config.uploads import largest_request
+from config.limits import largest_request, limit_statements
 
 PIECE = 64 * 1024
 LINGER = 30  # seconds

@@ -291,7 +291,7 @@ def rename(answers: dict) -> None:
         html.escape(answers[key], quote=False)
         for key in ["project_slug", "project_name", "description"]
     )
-    change("docker-compose.yml", '"lo-storage"', f'"{slug}"', times=3)  # as true and null need
+    change("docker-compose.yml", '"lo-storage"', f'"{slug}"', times=4)  # as true and null need
     change("docker-compose.yml", "lo_storage", slug.replace("-", "_"), times=3)
     change("templates/base.html", "– Invoices</title>", f"– {name}</title>")
     change("templates/base.html", "  Invoices\n      </a>", f"  {name}\n      </a>")

@@ -1,5 +1,4 @@
 from django.contrib import admin, messages
-from django.contrib.admin.widgets import AdminFileWidget
 from django.core.exceptions import PermissionDenied
 from django.forms import ModelForm
 from django.http import Http404
@@ -8,6 +7,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 
 from config.uploads import TakesFiles
+from lo_storage.uploads.forms import ResumableFileInput
 from lo_storage.views import db_serve
 
 from .amounts import AmountField
@@ -27,7 +27,7 @@ class FileLink(str):
         return link
 
 
-class FileWidget(AdminFileWidget):
+class FileWidget(ResumableFileInput):
     def format_value(self, value):
         return FileLink(value.instance) if self.is_initial(value) else None
 

@@ -19,9 +19,11 @@ FAILURES = {
 }
 
 OBJECTS = """
-    select object.oid, entry.original_name, entry.size
+    select object.oid, coalesce(entry.original_name, upload.original_name),
+           coalesce(entry.size, upload.received), upload.loid is not null
       from pg_largeobject_metadata object
       left join lo_storage_largeobject entry on entry.loid = object.oid
+      left join lo_storage_uploads_upload upload on upload.loid = object.oid
 """
 
 
@@ -52,7 +54,7 @@ class Snapshot:
     """What a transaction sees at one moment."""
 
     balance: Balance
-    objects: dict  # large object: (original name, size)
+    objects: dict  # large object: (original name, size, whether it is staged)
 
     @classmethod
     def now(cls):
@@ -82,11 +84,24 @@ class Story:
     def headline(self):
         if self.after != self.before:
             return "Somebody else changed something in the meantime."
-        lost = self.before.objects.keys() - self.inside.objects.keys()
-        left = self.inside.objects.keys() - self.before.objects.keys()
-        if lost and left:
-            return "Nothing was lost, and nothing was left behind."
-        return "Nothing was lost." if lost else "Nothing was left behind."
+        if not self.deleted:
+            return "Nothing was left behind."
+        return (
+            "Nothing was lost, and nothing was left behind." if self.taken else "Nothing was lost."
+        )
+
+    @property
+    def taken(self):
+        """The uploads that became files of rows, each of them a large object."""
+        return {
+            loid
+            for loid, (*_, is_staged) in self.inside.objects.items()
+            if not is_staged and self.before.objects.get(loid, [True])[-1]
+        }
+
+    @property
+    def deleted(self):
+        return self.before.objects.keys() - self.inside.objects.keys()
 
     @property
     def balances(self):
@@ -96,22 +111,28 @@ class Story:
                 ("invoices", "Invoices with a file"),
                 ("objects", "Large objects in the database"),
                 ("unnamed", "Large objects that no row names"),
+                ("staged", "Uploads that wait for a row"),
             )
         ]
 
     @property
     def objects(self):
-        """Each large object that the transaction made or deleted, and what became of it."""
+        """Each large object that the transaction took or deleted, and what became of it."""
         files = self.before.objects | self.inside.objects
         return [
-            (loid, *files[loid], self._fate(loid))
-            for loid in sorted(self.before.objects.keys() ^ self.inside.objects.keys())
+            (loid, *files[loid][:2], self._fate(loid)) for loid in sorted(self.taken | self.deleted)
         ]
 
     def _fate(self, loid):
-        before, inside, after = (loid in moment.objects for moment in self.moments)
+        before, _, after = (moment.objects.get(loid) for moment in self.moments)
+        if loid in self.deleted:
+            return [
+                ("there", True),
+                ("deleted", False),
+                ("still there" if after else "gone", bool(after)),
+            ]
         return [
-            ("there" if before else "–", before),
-            ("written" if inside else "deleted", inside),
-            (("still there" if before else "kept") if after else "gone", after),
+            ("waits" if before else "–", bool(before)),
+            ("the file of a row", True),
+            ("waits again" if after else "gone", bool(after)),
         ]

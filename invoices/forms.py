@@ -1,84 +1,80 @@
 from hashlib import sha256
-from uuid import uuid4, uuid5
+from uuid import UUID, uuid4, uuid5
 
 from django import forms
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.template.defaultfilters import filesizeformat
+from django.utils.functional import cached_property
 
 from lo_storage.names import suffix_of
+from lo_storage.uploads.files import KEPT, RefusedFile, StagedFile
+from lo_storage.uploads.forms import ResumableFileField, ResumableFileInput
 
 from .amounts import AmountField
 from .models import MAX_WORDS, Invoice
 
 
-class InvoiceFileField(forms.FileField):
-    """One file, not empty, within the limit. Its name may be of any length and have any letters."""
+class InvoiceFileField(ResumableFileField):
+    """One file, not empty. Its name may be of any length and have any letters."""
 
     default_error_messages = {
         "required": "Choose a file.",
         "empty": "The file is empty, so there is no invoice in it.",
-        "too_large": "The file is %(size)s large. One file may be up to %(limit)s.",
     }
 
-    def clean(self, data, initial=None):
-        file = super().clean(data, initial)
-        if data and data.size > settings.UPLOAD_MAX_FILE_SIZE:
-            raise self.problem("too_large", data.size, settings.UPLOAD_MAX_FILE_SIZE)
-        return file
 
-    def problem(self, code, size, limit):
-        params = {"size": filesizeformat(size), "limit": filesizeformat(limit)}
-        return ValidationError(self.error_messages[code], code=code, params=params)
-
-    def get_bound_field(self, form, field_name):
-        # For static/invoices/invoices.js, which says the same before anything is sent.
-        self.widget.attrs["data-max-file-size"] = settings.UPLOAD_MAX_FILE_SIZE
-        return super().get_bound_field(form, field_name)
+class NewFileInput(ResumableFileInput):
+    def is_initial(self, value):
+        return False  # The page shows the old file in a way of its own.
 
 
 class NewFileField(InvoiceFileField):
     """A file that has to be chosen, also where the row has one."""
 
-    widget = forms.FileInput
+    def __init__(self, **kwargs):
+        super().__init__(widget=NewFileInput, **kwargs)
 
     def clean(self, data, initial=None):
         return super().clean(data)
 
 
-class ManyFilesInput(forms.FileInput):
-    allow_multiple_selected = True
-
-
 class InvoiceFilesField(InvoiceFileField):
     """Several files. Each problem is told with the name of its file."""
 
-    widget = ManyFilesInput
     default_error_messages = {
         "required": "Choose at least one file.",
         "too_many": "These are %(files)s files. One upload may have up to %(limit)s.",
         "batch_too_large": "Together they are %(size)s large. One upload may have up to %(limit)s.",
     }
 
+    def __init__(self, **kwargs):
+        super().__init__(multiple=True, **kwargs)
+
     def clean(self, data, initial=None):
-        if not data:
-            raise ValidationError(self.error_messages["required"], code="required")
         problems = []
-        for file in data:
-            try:
-                super().clean(file)
-            except ValidationError as error:
-                problems += [f"{file.name}: {message}" for message in error.messages]
+        try:
+            super().clean(data)
+        except ValidationError as error:
+            problems += error.error_list
         if len(data) > (limit := settings.UPLOAD_MAX_BATCH_FILES):
             params = {"files": len(data), "limit": limit}
             message = self.error_messages["too_many"]
             problems.append(ValidationError(message, code="too_many", params=params))
-        if (size := sum(file.size for file in data)) > settings.UPLOAD_MAX_BATCH_SIZE:
-            problems.append(self.problem("batch_too_large", size, settings.UPLOAD_MAX_BATCH_SIZE))
+        if (size := sum(file.size for file in data)) > (limit := settings.UPLOAD_MAX_BATCH_SIZE):
+            params = {"size": filesizeformat(size), "limit": filesizeformat(limit)}
+            message = self.error_messages["batch_too_large"]
+            problems.append(ValidationError(message, code="batch_too_large", params=params))
         if problems:
             raise ValidationError(problems)
         return data
+
+    def to_python(self, data):
+        # Of several files each has its name there.
+        if isinstance(data, RefusedFile) and data.name not in data.problem:
+            data.problem = f"{data.name}: {data.problem}"
+        return super().to_python(data)
 
     def get_bound_field(self, form, field_name):
         self.help_text = (
@@ -86,13 +82,11 @@ class InvoiceFilesField(InvoiceFileField):
             f" {filesizeformat(settings.UPLOAD_MAX_FILE_SIZE)} each,"
             f" {filesizeformat(settings.UPLOAD_MAX_BATCH_SIZE)} together."
         )
-        self.widget.attrs |= {
-            "data-max-batch-size": settings.UPLOAD_MAX_BATCH_SIZE,
-            "data-max-batch-files": settings.UPLOAD_MAX_BATCH_FILES,
-        }
         return super().get_bound_field(form, field_name)
 
 
+# Of a form that is sent again they may differ.
+NO_CONTENT = {"csrfmiddlewaretoken", "experiment"}
 # A date as HTML has it, whatever the language of the site.
 WIDGETS = {"issued": forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})}
 FIELDS = {"amount": AmountField}
@@ -112,35 +106,46 @@ class UploadForm(forms.ModelForm):
 
     class Meta:
         model = Invoice
-        # The required date last: an upload that breaks off between two files lacks it, and fails.
         fields = ["files", "title", "amount", "issued"]
         widgets = WIDGETS
         field_classes = FIELDS
 
+    @cached_property
     def sent(self):
-        """Tell this form with this content from any other, and from itself with other files."""
-        if not self.cleaned_data["token"]:
+        """Tell this form with this content from any other, and from itself with other files.
+
+        What was staged before is named by its id, which is there also when the file is not.
+        """
+        try:
+            token = UUID(self.data.get(self.add_prefix("token"), ""))
+        except ValueError:
             return None
-        digest = sha256()
-        for name in ("title", "amount", "issued"):
-            digest.update(repr(self.cleaned_data[name]).encode())
-        for file in self.cleaned_data["files"]:
-            digest.update(repr((file.name, file.size)).encode())
-            for chunk in file.chunks():
-                digest.update(chunk)
-        return uuid5(self.cleaned_data["token"], digest.hexdigest())
+        content = [(name, texts) for name, texts in self.data.lists() if name not in NO_CONTENT]
+        kept = {*self.data.getlist(self.add_prefix("files") + KEPT)}
+        content += [
+            (file.name, file.sha256)
+            for file in self.files.getlist(self.add_prefix("files"))
+            if isinstance(file, StagedFile) and str(file.id) not in kept
+        ]
+        return uuid5(token, sha256(repr(content).encode()).hexdigest())
+
+    def saved_before(self):
+        """Return what this form has become, if it was sent before: by a click too many, perhaps."""
+        if not self.is_bound or self.sent is None:
+            return []
+        return list(
+            Invoice.objects.filter(owner=self.instance.owner, sent=self.sent).order_by("pk")
+        )
 
     def save(self):
         """Save all of them. The caller's transaction makes it all or nothing.
 
         A form that was saved before is not saved again: the answer is what it has become.
         """
-        owner, issued, sent = self.instance.owner, self.cleaned_data["issued"], self.sent()
+        owner, issued = self.instance.owner, self.cleaned_data["issued"]
         # Whoever else numbers invoices of this owner waits here, until our COMMIT.
         get_user_model().objects.select_for_update(no_key=True).get(pk=owner.pk)
-        if sent and (before := Invoice.objects.filter(owner=owner, sent=sent).order_by("pk")):
-            return list(before)
-        return [
+        return self.saved_before() or [
             Invoice.objects.create(
                 owner=owner,
                 number=Invoice.objects.next_number(owner, issued.year),
@@ -148,7 +153,7 @@ class UploadForm(forms.ModelForm):
                 amount=self.cleaned_data["amount"],
                 issued=issued,
                 data=file,
-                sent=sent,
+                sent=self.sent,
             )
             for file in self.cleaned_data["files"]
         ]

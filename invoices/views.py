@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from config.errors import AWAY
 from config.uploads import takes_files
+from lo_storage.uploads.staging import UploadGone
 from lo_storage.views import db_serve
 
 from . import links
@@ -33,6 +34,10 @@ NOT_TAKEN = (
 UNKNOWN = (
     "The database went away at the last moment, so this may have been done or not."
     " Send it again: nothing is done twice."
+)
+NO_UPLOAD = (
+    "A file was saved by another form in the meantime, or is gone. Look whether its invoice is"
+    " there; if not, choose the file again."
 )
 
 logger = logging.getLogger(__name__)
@@ -77,6 +82,8 @@ def told_in(form):
         form.is_open = getattr(form, "committed_by", None) and form.committed_by.closed
         form.add_error(None, UNKNOWN if form.is_open else NOT_SAVED)
         connection.close_if_unusable_or_obsolete()  # The page asks it again.
+    except UploadGone:
+        form.add_error(None, NO_UPLOAD)
     except BrokenOnPurpose as error:
         form.add_error(None, str(error))
 
@@ -114,16 +121,22 @@ def invoice_list(request):
 def invoice_upload(request):
     instance = Invoice(owner=request.user)
     form = UploadForm(*posted(request), instance=instance)
+    if before := form.saved_before():
+        return uploaded(request, before)
     if form.is_valid():
         with told_in(form), transaction.atomic(), until_commit(form), experiment(request):
             invoices = form.save()
         if form.is_valid():
-            if len(invoices) == 1:
-                messages.success(request, f"Invoice {invoices[0].number} was uploaded.")
-                return redirect(invoices[0])
-            messages.success(request, f"{len(invoices)} invoices were uploaded.")
-            return redirect("invoices:list")
+            return uploaded(request, invoices)
     return render(request, "invoices/upload.html", {"form": form})
+
+
+def uploaded(request, invoices):
+    if len(invoices) == 1:
+        messages.success(request, f"Invoice {invoices[0].number} was uploaded.")
+        return redirect(invoices[0])
+    messages.success(request, f"{len(invoices)} invoices were uploaded.")
+    return redirect("invoices:list")
 
 
 @login_required

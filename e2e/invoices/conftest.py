@@ -8,13 +8,7 @@ from django.core.files.base import ContentFile
 from django.db import connection
 
 from invoices.models import Invoice
-
-
-@pytest.fixture(autouse=True)
-def folder_for_uploads(settings, tmp_path):
-    """Where a test can see that an upload has begun, and that nothing of it stays."""
-    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "arriving"
-    settings.FILE_UPLOAD_TEMP_DIR.mkdir()
+from lo_storage.uploads.models import Upload
 
 
 @pytest.fixture
@@ -51,7 +45,7 @@ def sample(tmp_path):
 class Snapshot(NamedTuple):
     """All that a failure may not change."""
 
-    objects: dict  # each large object in the database, whoever made it: SHA-256 of its bytes
+    objects: dict  # each large object that is not staged, whoever made it: SHA-256 of its bytes
     catalogue: set
     invoices: set
 
@@ -72,6 +66,7 @@ def snapshot(transactional_db):
                     rows(
                         "select oid::bigint, encode(sha256(lo_get(oid)), 'hex')"
                         " from pg_largeobject_metadata"
+                        " where oid not in (select loid from lo_storage_uploads_upload)"
                     )
                 ),
                 set(rows("select entry::text from lo_storage_largeobject entry")),
@@ -83,8 +78,14 @@ def snapshot(transactional_db):
 
 @pytest.fixture
 def large_objects(snapshot):
-    """The numbers of the large objects in the database."""
+    """The numbers of the large objects in the database, but for those of `staged`."""
     return lambda: set(snapshot().objects)
+
+
+@pytest.fixture
+def staged(transactional_db):
+    """The uploads that wait for a row: how much of each has come."""
+    return lambda: dict(Upload.objects.values_list("original_name", "received"))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from django.test import Client
 from django.utils.html import escape
 
 from invoices.models import Invoice
+from lo_storage.uploads.models import Upload
 
 
 @pytest.fixture
@@ -27,6 +28,23 @@ def signed_in():
         return client
 
     return sign_in
+
+
+@pytest.fixture
+def no_room(transactional_db):
+    """The disk of the database is full."""
+    with connection.cursor() as cursor:
+        cursor.execute("""
+            create function no_room() returns trigger language plpgsql as $$
+            begin
+                raise disk_full;
+            end $$;
+            create trigger no_room before update on lo_storage_uploads_upload
+                for each row execute function no_room();
+        """)
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("drop trigger no_room on lo_storage_uploads_upload; drop function no_room")
 
 
 @pytest.fixture
@@ -74,10 +92,15 @@ def shows(response, text):
 
 
 def large_objects():
-    """Count what the database holds, whoever made it."""
+    """Count what the database holds, whoever made it, but for uploads that wait for a row."""
     with connection.cursor() as cursor:
         cursor.execute("select count(*) from pg_largeobject_metadata")
-        return cursor.fetchone()[0]
+        return cursor.fetchone()[0] - Upload.objects.count()
+
+
+def staged():
+    """The names of the uploads that wait for a row."""
+    return sorted(Upload.objects.values_list("original_name", flat=True))
 
 
 def content_of(invoice):

@@ -4,7 +4,7 @@ from django.test import Client
 
 from invoices.models import Invoice
 
-from .conftest import content_of, downloaded, multipart, shows
+from .conftest import content_of, downloaded, multipart, shows, staged
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -106,18 +106,18 @@ def test_a_stranger_s_file_comes_to_no_disk_where_files_are_taken(address, db, n
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_an_upload_for_which_there_is_no_room_is_a_sentence(address, alice, signed_in, no_disk):
-    form = multipart([("data", "a.bin", b"a")])
+def test_an_upload_for_which_there_is_no_room_is_a_sentence(address, alice, signed_in, no_room):
+    form = multipart([("data", "a.bin", bytes(3_000_000))])
     page = signed_in(alice).post(address, **form)
     assert page.status_code == 507
     assert shows(page, "There is no room for files now")
+    assert staged() == []
 
 
 def test_the_limits_of_an_upload_hold_in_the_admin(alice, invoice, signed_in, settings):
-    settings.UPLOAD_MAX_FILE_SIZE = settings.UPLOAD_MAX_BATCH_SIZE = 2048
+    settings.LO_STORAGE_UPLOADS = {"MAX_SIZE": 2048}
     page = change(signed_in(alice), invoice, [("data", "a.bin", bytes(1_000_000))])
-    large, limit = filesizeformat(1_000_000), filesizeformat(2048)
-    assert shows(page, f"The file is {large} large. One file may be up to {limit}.")
+    assert shows(page, f"The file is too large. One file may have up to {filesizeformat(2048)}.")
     assert change(signed_in(alice), invoice, [("data", "a", b"")] * 101).status_code == 413
 
 

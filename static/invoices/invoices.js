@@ -265,15 +265,12 @@ function broken() {
 
 // The answer is a page, after a redirect or with errors in it, and is shown like one.
 function replacePage(page, address) {
-  const chosen = document.querySelector("form[data-upload] input[type=file]").files;
   if (address !== location.href) history.pushState(null, "", address);
   shown = place();
   document.title = page.title;
   for (const part of ["header", "main", "footer"]) {
     document.querySelector(`body > ${part}`).replaceWith(page.querySelector(`body > ${part}`));
   }
-  const input = document.querySelector("form[data-upload] input[type=file]");
-  if (input) input.files = chosen; // No page can name files, so the server's has none.
   scrollTo(0, 0);
   document.querySelector("#main").focus({ preventScroll: true });
   start();
