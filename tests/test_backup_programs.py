@@ -361,8 +361,9 @@ def test_pgbackrest(make):
     assert_all_is_back(restored, site)
 
 
-def test_barman(make):
-    site, restored = make(DEBIAN), make(DEBIAN)
+@BOTH
+def test_barman(make, programs):
+    site, restored = make(programs), make(programs)
     home, config = site.folder / "barman", site.folder / "barman.conf"
     incoming = home / "papers" / "incoming"
     for folder in (home, home / "papers", incoming):
@@ -373,7 +374,7 @@ def test_barman(make):
         "[papers]\ndescription = papers\narchiver = on\nbackup_method = postgres\n"
         f"conninfo = host={site.socket} user=postgres dbname=app\n"
         f"streaming_conninfo = host={site.socket} user=postgres\n"
-        f"path_prefix = {DEBIAN}\nimmediate_checkpoint = true\n"
+        f"path_prefix = {programs}\nimmediate_checkpoint = true\n"
     )
 
     def barman(*arguments):
