@@ -25,9 +25,12 @@ class Sought:
 
     def __init__(self, keys: Iterable[bytes]) -> None:
         self._left = set(keys)
-        digits = [len(key.removesuffix(DOT)) for key in self._left]
-        self._fewest, self._most = min(digits, default=0), max(digits, default=0)
-        self._all_have_dots = all(key.endswith(DOT) for key in self._left)
+        self._fewest = min((len(key.removesuffix(DOT)) for key in self._left), default=0)
+        # Of those with a dot, and of those without.
+        self._lengths = [
+            sorted({len(key) for key in self._left if key.endswith(DOT) is has_dot})
+            for has_dot in (True, False)
+        ]
 
     def left(self) -> list[int]:
         """Return the numbers of those that stood in no text."""
@@ -42,11 +45,15 @@ class Sought:
         spaced = b"%b " % text.translate(_DIGITS_AND_DOTS).replace(b"..", b". ")
         runs = spaced.replace(b". ", DOT + b" ").replace(b".", b" ").split()
         long = [run for run in runs if len(run) >= self._fewest]
-        if not self._all_have_dots:
-            long += [run.removesuffix(DOT) for run in long]
-        self._left.difference_update(long)
-        for length in range(self._fewest, self._most + len(DOT) + 1):
-            self._left.difference_update([run[-length:] for run in long if len(run) > length])
+        with_dot, without = self._lengths
+        if with_dot:
+            self._strike_ends([run for run in long if run[-1] == DOT[0]], with_dot)
+        if without:
+            self._strike_ends([run.removesuffix(DOT) for run in long], without)
+
+    def _strike_ends(self, runs: list[bytes], lengths: list[int]) -> None:
+        for length in lengths:
+            self._left.difference_update([run[-length:] for run in runs if len(run) >= length])
 
 
 class _Copied(Cursor[Any]):
