@@ -10,12 +10,17 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.core.files.storage import Storage
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, connections, models, router
 
-from ..transfer.moving import Move, Moved
+from ..storage import DbFileStorage, db_file_storage
+from ..transfer import moving
+from ..transfer.moves import Move
+from ..transfer.outcomes import Moved
 from ..transfer.rows import Column
-from ..transfer.sources import CannotBegin, Source, source_of
+from ..transfer.sources import CannotBegin, Source, StoredFiles, source_of
+from ..transfer.storages import storage_of
 from ..upkeep.columns import RowsElsewhere
 from ..upkeep.finding import Finding
 from .progress import Progress
@@ -33,7 +38,17 @@ class TransferCommand(BaseCommand):
         parser.add_argument(
             "column", nargs="?", metavar="app.Model.field", help="the column that names the files"
         )
+        parser.add_argument(
+            "--from",
+            metavar="STORAGE",
+            help="where the files are that the column names: an alias of STORAGES, or a folder",
+        )
         parser.add_argument("--from-field", metavar="FIELD", help="another column of the same rows")
+        parser.add_argument(
+            "--to",
+            metavar="STORAGE",
+            help="where the files go: an alias of STORAGES, or a folder",
+        )
         parser.add_argument("--all", metavar="FOLDER", help="the files of all columns, as a BagIt")
         parser.add_argument(
             "--name-field", metavar="FIELD", help="the column with the original names, if one has"
@@ -64,7 +79,7 @@ class TransferCommand(BaseCommand):
                 raise CannotBegin("say which files: app.Model.field, or --all FOLDER")
             with self.until_interrupted():
                 if options["all"]:
-                    self.refuse(options, "from_field", "name_field", "delete_source")
+                    self.refuse(options, "from", "from_field", "to", "name_field", "delete_source")
                     self.move_all(options)
                 else:
                     self.move(options)
@@ -108,22 +123,30 @@ class TransferCommand(BaseCommand):
             field_of(column.model, options["name_field"])
         move.check()
         with Progress(self.stderr._out, column.label, move.rows().count()) as bar:
-            self.tell(bar, move.run(bar.add, options["dry_run"], lambda: self.stop))
+            self.tell(bar, moving.run(move, bar.add, options["dry_run"], lambda: self.stop))
 
-    def ends(self, column: Column, options: Any) -> tuple[Source, Any]:
+    def source(self, column: Column, options: Any) -> Source | None:
+        """Return where the files come from, if that was said."""
+        if options["from"] and options["from_field"]:
+            raise CannotBegin(
+                "say where the files are: --from STORAGE, or --from-field FIELD, and not both"
+            )
+        if options["from"]:
+            return StoredFiles(storage_of(options["from"], writing=False), column)
+        if options["from_field"]:
+            field = field_of(column.model, options["from_field"])
+            if field == column.field:
+                raise CannotBegin("--from-field is another column of the model")
+            return source_of(Column(column.model, field, column.alias))
+        return None
+
+    def ends(self, column: Column, options: Any) -> tuple[Source, Storage]:
         """Return where the files come from, and the storage that gets them."""
         raise NotImplementedError
 
     def move_all(self, options: Any) -> None:
         """Move the files of all columns."""
         raise NotImplementedError
-
-    def other(self, column: Column, options: Any) -> Source:
-        """Return the other column that was named."""
-        field = field_of(column.model, options["from_field"])
-        if field == column.field:
-            raise CannotBegin("--from-field is another column of the model")
-        return source_of(Column(column.model, field, column.alias))
 
     def tell(self, bar: Progress, outcomes: Iterable[Moved | Finding]) -> None:
         """Count what was moved, and print what was not."""
@@ -184,3 +207,9 @@ def field_of(model: type[models.Model], name: str) -> Any:
     if not field.concrete:
         raise CannotBegin(f"{model._meta.label}.{name} is no column")
     return field
+
+
+def library_of(column: Column) -> DbFileStorage:
+    """Return the storage of the library that a column has, or would have."""
+    ours = column.field.storage
+    return ours if isinstance(ours, DbFileStorage) else db_file_storage

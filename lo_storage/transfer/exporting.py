@@ -31,7 +31,7 @@ from .contents import (
     read_small,
 )
 from .index import INDEX, Line, cells, writer
-from .moving import Moved
+from .outcomes import Moved
 from .rows import has_table
 from .sources import CannotBegin
 

@@ -30,7 +30,7 @@ from .contents import (
     storage_errors,
 )
 from .index import Line, lines
-from .moving import RUN_AGAIN, Moved
+from .outcomes import RUN_AGAIN, Moved
 from .rows import Change, Column
 
 # How many lines of the index are looked at together.

@@ -72,8 +72,13 @@ class Column(NamedTuple):
             for key, value in locked.values_list("pk", "value")
             if as_key(value) == changes[key].value
         ]
-        if keys:
-            self._set({key: changes[key].name for key in keys}, others or {})
+        names = {
+            key: changes[key].name
+            for key in keys
+            if others or changes[key].name != changes[key].value
+        }
+        if names:
+            self._set(names, others or {})
         return set(keys)
 
     def settled(self, query: QuerySet[Any]) -> list[Any]:

@@ -11,10 +11,7 @@ from typing import Any, NamedTuple
 from django.core.exceptions import SuspiciousOperation
 from django.core.files import File
 from django.core.files.storage import (
-    FileSystemStorage,
-    InvalidStorageError,
     Storage,
-    storages,
 )
 from django.db import connections, models
 from django.db.models import BigIntegerField, F, Func, Q
@@ -26,7 +23,7 @@ from ..database import cursor
 from ..files import DbFileIO
 from ..models import LargeObject
 from ..upkeep.naming import claimed
-from .contents import Times, compare, sha256_of, times_of
+from .contents import NotAsItWas, Times, compare, sha256_of, times_of
 from .rows import Column
 
 # What one statement reads of a column. A compressed value is unpacked from its beginning each time.
@@ -58,17 +55,6 @@ class Row(NamedTuple):
     value: Any  # what its source column has: a name, a number, the SHA-256 of bytes
     named: str  # the original name, where another column of the row has it
     entry: LargeObject | None = None  # of a file of the library
-
-
-def storage_of(alias_or_folder: str, *, writing: bool) -> Storage:
-    """Return the storage of an alias in STORAGES, or of a folder."""
-    with suppress(InvalidStorageError):
-        return storages[alias_or_folder]
-    if os.path.isdir(alias_or_folder):
-        return FileSystemStorage(alias_or_folder)
-    if writing and os.path.dirname(alias_or_folder):
-        return FileSystemStorage(alias_or_folder)
-    raise CannotBegin(f"{alias_or_folder!r} is no alias of STORAGES, and no folder that is there")
 
 
 class StoredFiles:
@@ -104,8 +90,16 @@ class StoredFiles:
         """Return the SHA-256 that the content should have, if that is known."""
         return row.entry.sha256 if row.entry is not None else None
 
-    def unnamed(self, rows: Iterable[Row], columns: Iterable[Column]) -> Iterator[tuple[Row, str]]:
-        """Yield (row, name) of the files that rows named, and that no row names any more."""
+    def unnamed(
+        self,
+        rows: Iterable[Row],
+        columns: Iterable[Column],
+        others: tuple[Column, set[str]] | None = None,
+    ) -> Iterator[tuple[Row, str]]:
+        """Yield (row, name) of the files that rows named, and that no row names any more.
+
+        - `others`: a column, and the names by which its rows name other files.
+        """
         rows = list(rows)
         values = {row.value for row in rows}
         values |= set(map(self._spelling, values))
@@ -119,7 +113,8 @@ class StoredFiles:
             )
             found = column.rows().filter(Q(**{f"{field}__in": values}) | other_spellings)
             names_of = found.order_by().values_list(field, flat=True).distinct()
-            named.update(map(self._spelling, column.settled(names_of)))
+            not_ours = others[1] if others and others[0] == column else set()
+            named.update(map(self._spelling, set(column.settled(names_of)) - not_ours))
         for row in rows:
             if self._spelling(row.value) not in named:
                 named.add(self._spelling(row.value))  # Two rows may have named it.
@@ -270,6 +265,12 @@ class Objects:
 
 
 type Source = StoredFiles | Bytes | Objects
+
+
+def compare_sizes(row: Row, content: File) -> None:  # type: ignore[type-arg]
+    """Raise `NotAsItWas` where the catalogue has another size: of a SHA-256 it may know none."""
+    if row.entry is not None and content.size != row.entry.size:
+        raise NotAsItWas(f"it has {content.size:,} bytes, and by the catalogue {row.entry.size:,}")
 
 
 def source_of(column: Column) -> Source:

@@ -1,17 +1,17 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.files.storage import Storage
 from django.template.defaultfilters import filesizeformat
 
 from lo_storage.database import db_for_write
 from lo_storage.management.progress import Progress
-from lo_storage.management.transfer import TransferCommand
+from lo_storage.management.transfer import TransferCommand, library_of
 from lo_storage.models import LargeObject
-from lo_storage.storage import DbFileStorage, db_file_storage
 from lo_storage.transfer.exporting import begin, export_all, size_of
 from lo_storage.transfer.rows import Column
-from lo_storage.transfer.sources import CannotBegin, Source, StoredFiles, storage_of
+from lo_storage.transfer.sources import CannotBegin, Source, StoredFiles
+from lo_storage.transfer.storages import storage_of
 
 
 class Command(TransferCommand):
@@ -24,28 +24,13 @@ class Command(TransferCommand):
         " nothing could be; 130 if it was interrupted, which does no harm."
     )
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        super().add_arguments(parser)
-        parser.add_argument(
-            "--to",
-            metavar="STORAGE",
-            help="where the files go: an alias of STORAGES, or a folder",
-        )
-
-    def ends(self, column: Column, options: Any) -> tuple[Source, Any]:
+    def ends(self, column: Column, options: Any) -> tuple[Source, Storage]:
         if not options["to"]:
             raise CannotBegin("say where the files go: --to STORAGE")
-        target = storage_of(options["to"], writing=True)
-        if options["from_field"]:
-            return self.other(column, options), target
-        ours = column.field.storage
-        return (
-            StoredFiles(ours if isinstance(ours, DbFileStorage) else db_file_storage, column),
-            target,
-        )
+        source = self.source(column, options) or StoredFiles(library_of(column), column)
+        return source, storage_of(options["to"], writing=True)
 
     def move_all(self, options: Any) -> None:
-        self.refuse(options, "to")
         alias, folder = db_for_write(options["database"]), Path(options["all"])
         if options["dry_run"]:
             self.moved = LargeObject.objects.using(alias).count()

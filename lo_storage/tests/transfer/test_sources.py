@@ -10,7 +10,7 @@ from django.db import connection, models
 from lo_storage import large_objects
 from lo_storage.database import cursor
 from lo_storage.models import LargeObject
-from lo_storage.transfer import moving, sources
+from lo_storage.transfer import sources, storing
 
 from ..commands import run
 
@@ -130,14 +130,14 @@ def test_a_large_object_that_is_written_to_meanwhile_is_not_moved(
 ):
     (row,) = objects(bytes(size))
     put = {10: "put_small", 600_000: "put_large"}[size]
-    real = getattr(moving, put)
+    real = getattr(storing, put)
 
     def then_write(*args):
         stored = real(*args)
         other_session.execute("select lo_put(%s, 0, 'NEW')", [row.number])
         return stored
 
-    monkeypatch.setattr(moving, put, then_write)
+    monkeypatch.setattr(storing, put, then_write)
     with pytest.raises(CommandError, match=r"^Moved: 0\. Not moved: 1\.$"):
         lo_import(from_field="number", delete_source=True)
     row.refresh_from_db()
