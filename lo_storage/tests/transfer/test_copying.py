@@ -1,10 +1,13 @@
-"""Files that go from a storage to another, neither of which is the library's."""
+"""Files that go to another storage, from the library or from where they were before."""
+
+from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
-from django.core.management import CommandError
-from django.db import transaction
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection, transaction
 
 from lo_storage.models import LargeObject
 from lo_storage.transfer import rows
@@ -64,6 +67,12 @@ def files_of(folder):
         for path in folder.rglob("*")
         if path.is_file()
     }
+
+
+def content_of(row):
+    row.refresh_from_db()
+    with row.data.open() as file:
+        return file.read()
 
 
 def names(letters):
@@ -212,3 +221,95 @@ def test_a_source_is_not_deleted_in_a_transaction(scan, folder, other):
     ):
         copy(folder, other, delete_source=True)
     assert files_of(other) == {}
+
+
+class Overwriting(FileSystemStorage):
+    """Overwrites what has the name, as storages of object stores do."""
+
+    def get_available_name(self, name, max_length=None):
+        return name
+
+    def _save(self, name, content):
+        Path(self.path(name)).parent.mkdir(exist_ok=True)
+        Path(self.path(name)).write_bytes(content.read())
+        return name
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_files_of_one_name_are_two_where_a_storage_overwrites(letters, folder, settings, jobs):
+    settings.STORAGES = settings.STORAGES | {
+        "overwriting": {
+            "BACKEND": f"{__name__}.Overwriting",
+            "OPTIONS": {"location": str(folder)},
+        }
+    }
+    made = [letters.objects.create(data=ContentFile(b"%d" % n, "a.pdf")) for n in range(100)]
+    run("lo_export", column=DATA, to="overwriting", delete_source=True, jobs=jobs)
+    for row in made:
+        row.refresh_from_db()
+    assert len({row.data.name for row in made}) == 100
+    assert [(folder / row.data.name).read_bytes() for row in made] == [
+        b"%d" % n for n in range(100)
+    ]
+
+
+def test_a_copy_is_kept_whose_commit_was_done_though_its_answer_was_lost(
+    letters, folder, monkeypatch
+):
+    row = letters.objects.create(data=ContentFile(b"content", "a.pdf"))
+    set_names, commit, lost = rows.Column._set, connection._commit, []
+
+    def then_lose_the_answer(*args):
+        set_names(*args)
+        lost.append("next")
+
+    def commit_without_an_answer():
+        commit()
+        if lost == ["next"]:
+            lost.append("gone")
+            raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(rows.Column, "_set", then_lose_the_answer)
+    monkeypatch.setattr(connection, "_commit", commit_without_an_answer)
+    printed = run("lo_export", column=DATA, to=str(folder), delete_source=True)
+    assert (printed, lost) == ("Moved: 1. Not moved: 0.\n", ["next", "gone"])
+    row.refresh_from_db()
+    assert (folder / row.data.name).read_bytes() == b"content"
+    assert LargeObject.objects.count() == 0
+
+
+def test_a_copy_is_kept_and_told_where_nobody_can_tell_whether_it_is_named(
+    letters, folder, other_session, monkeypatch
+):
+    monkeypatch.setattr(rows, "LOCK_TIMEOUT", "100ms")
+    row = letters.objects.create(data=ContentFile(b"content", "a.pdf"))
+    printed = StringIO()
+    with other_session.transaction():
+        other_session.execute(
+            "select from lo_storage_tests_letter where id = %s for update", [row.pk]
+        )
+        with pytest.raises(CommandError, match=r"^Moved: 0\. Not moved: 1\.$"):
+            call_command("lo_export", DATA, to=str(folder), stdout=printed)
+    assert "nobody can tell whether it names its copy letters/a.pdf, which is kept" in (
+        printed.getvalue()
+    )
+    assert (folder / "letters" / "a.pdf").read_bytes() == b"content"
+    assert content_of(row) == b"content"
+
+
+@pytest.mark.parametrize("other", [b"the secret of a stranger", b"cut"])
+def test_a_large_object_that_is_not_the_file_any_more_is_not_copied(
+    nothing_of_other_tests, letters, folder, other
+):
+    row = letters.objects.create(data=ContentFile(b"content", "a.pdf"))
+    with transaction.atomic(), row.data.storage.open(row.data.name, "r+b") as file:
+        file.write(b"C")  # Its SHA-256 is unknown now.
+    number = row.data.name.partition(".")[0]
+    with connection.cursor() as cursor:
+        cursor.execute("select lo_unlink(%s::oid)", [number])
+        cursor.execute("select lo_from_bytea(%s::oid, %s)", [number, other])
+    with pytest.raises(CommandError, match=r"^Moved: 0\. Not moved: 1\.$"):
+        run("lo_export", column=DATA, to=str(folder), delete_source=True, jobs=1)
+    row.refresh_from_db()
+    assert row.data.name.partition(".")[0] == number
+    assert [path for path in folder.rglob("*") if path.is_file()] == []

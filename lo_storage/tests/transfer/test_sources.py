@@ -5,10 +5,8 @@ from io import StringIO
 import pytest
 from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
-from django.db import connection, models
+from django.db import connection
 
-from lo_storage import large_objects
-from lo_storage.database import cursor
 from lo_storage.models import LargeObject
 from lo_storage.transfer import sources, storing
 
@@ -25,22 +23,6 @@ def content_of(row):
     row.refresh_from_db()
     with row.data.open() as file:
         return file.read()
-
-
-@pytest.fixture
-def objects(letters):
-    """A function that makes rows which point at large objects of nobody's catalogue."""
-
-    def objects(*contents):
-        with cursor("default") as c:
-            numbers = [large_objects.create(c, content) for content in contents]
-        return [letters.objects.create(title=f"{n}.pdf", number=n) for n in numbers]
-
-    yield objects
-    letters.objects.update(data=None)
-    LargeObject.objects.all().delete()
-    with connection.cursor() as c:
-        c.execute("select lo_unlink(oid) from pg_largeobject_metadata")
 
 
 def test_bytes_of_a_column_come_in_under_the_name_that_another_has(letters, monkeypatch):
@@ -84,20 +66,6 @@ def test_a_large_object_goes_with_the_last_row_that_has_it(objects, large_object
     assert lo_import(from_field="number", delete_source=True) == "Moved: 2. Not moved: 0.\n"
     assert (content_of(first), content_of(second)) == (bytes(size), bytes(size))
     assert number not in large_objects()
-
-
-@pytest.fixture
-def another_table():
-    """A function that makes a table of another application's, which has a number, too."""
-
-    def table(number):
-        with connection.cursor() as c:
-            c.execute('create table "100% another" (object oid)')
-            c.execute('insert into "100%% another" values (%s)', [number])
-
-    yield table
-    with connection.cursor() as c:
-        c.execute('drop table "100% another"')
 
 
 def test_a_large_object_that_another_column_has_is_kept_and_told(
@@ -145,31 +113,6 @@ def test_a_large_object_that_is_written_to_meanwhile_is_not_moved(
     monkeypatch.undo()
     assert lo_import(from_field="number", delete_source=True) == "Moved: 1. Not moved: 0.\n"
     assert content_of(row) == b"NEW" + bytes(size - 3)
-
-
-def test_what_another_column_has_is_not_adopted(objects, another_table):
-    theirs, mine = objects(b"theirs", b"mine")
-    another_table(theirs.number)
-    with pytest.raises(CommandError, match=r"^Moved: 1\. Not moved: 1\.$"):
-        lo_import(from_field="number", adopt=True)
-    assert content_of(mine) == b"mine"
-    assert list(LargeObject.objects.values_list("loid", flat=True)) == [mine.number]
-
-
-def test_large_objects_are_adopted_where_they_are(objects, large_objects):
-    first, second = objects(b"first", b"second")
-    again = type(first).objects.create(title="again.txt", number=first.number)
-    before = large_objects()
-    printed = lo_import(from_field="number", name_field="title", adopt=True)
-    assert printed == "Moved: 3. Not moved: 0.\n"
-    assert large_objects() == before
-    assert (content_of(first), content_of(second), content_of(again)) == (
-        b"first",
-        b"second",
-        b"first",
-    )
-    assert first.data.name == again.data.name == f"{first.number}.pdf"
-    assert LargeObject.objects.get(name=first.data.name).original_name == first.title
 
 
 @pytest.mark.parametrize("option", ["adopt", "delete_source"])
@@ -229,26 +172,6 @@ def test_the_files_of_another_field_come_in_and_go_out_again(letters, tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"from_field": "title"}, "holds no files"),
-        ({"from_field": "nothing"}, "has no field 'nothing'"),
-        ({"from_field": "data"}, "another column"),
-        ({"from": "/nowhere"}, "no alias of STORAGES, and no folder"),
-        ({}, "say where the files are"),
-        ({"from": "default", "from_field": "scan"}, "say where the files are"),
-        ({"from": ".", "adopt": True}, "--adopt is about large objects"),
-        ({"from": "default", "jobs": 0}, "--jobs is a number"),
-        ({"from": "default", "name_field": "nothing"}, "has no field 'nothing'"),
-    ],
-)
-def test_what_cannot_begin_says_why(letters, options, words):
-    with pytest.raises(CommandError, match=words) as raised:
-        lo_import(**options)
-    assert raised.value.returncode == 2
-
-
-@pytest.mark.parametrize(
     ("column", "words"),
     [
         ("nonsense", "names no field of an installed model"),
@@ -261,24 +184,3 @@ def test_a_column_that_is_none_says_so(letters, column, words):
     with pytest.raises(CommandError, match=words) as raised:
         run("lo_import", column=column, **{"from": "default"})
     assert raised.value.returncode == 2
-
-
-def test_a_column_with_a_reference_takes_no_other_names(letters, tmp_path):
-    with pytest.raises(CommandError, match="LargeObjectReference 'lo_storage_tests_document_data'"):
-        run("lo_export", column="lo_storage_tests.Document.data", to=str(tmp_path))
-
-
-def test_from_the_library_to_itself_nothing_is_moved(letters, settings):
-    ours = {"BACKEND": "lo_storage.storage.DbFileStorage"}
-    settings.STORAGES = settings.STORAGES | {"ours": ours}
-    with pytest.raises(CommandError, match="both storages are of this library"):
-        lo_import(**{"from": "ours"})
-    with pytest.raises(CommandError, match="both storages are of this library"):
-        run("lo_export", column=COLUMN, to="ours")
-
-
-def test_a_column_that_may_not_be_null_is_not_emptied(letters, monkeypatch):
-    monkeypatch.setattr(letters._meta.get_field("content"), "null", False)
-    assert isinstance(letters._meta.get_field("content"), models.BinaryField)
-    with pytest.raises(CommandError, match="may not be NULL"):
-        lo_import(from_field="content", delete_source=True)
