@@ -1005,6 +1005,16 @@ STORAGES = {{
             "region_name": "us-east-1",
         }},
     }},
+    "copies": {{
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {{
+            "bucket_name": "copies",
+            "endpoint_url": "{address}",
+            "access_key": "a",
+            "secret_key": "b",
+            "region_name": "us-east-1",
+        }},
+    }},
     "dbfiles": {{"BACKEND": "dbfiles.storage.DBStorage"}},
     "binary": {{"BACKEND": "binary_database_files.storage.DatabaseStorage"}},
 }}
@@ -1026,8 +1036,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from letters.models import Letter
 
-if {storage!r} == "s3":
-    storages["s3"].connection.create_bucket(Bucket="letters")
+for bucket in ["letters", "copies"]:
+    storages["s3"].connection.create_bucket(Bucket=bucket)
 Letter.objects.all().delete()
 for name, content in [("a letter.pdf", b"small"), ("large.bin", bytes(9_000_000)), ("0.txt", b"")]:
     name = storages[{storage!r}].save(f"letters/{{name}}", ContentFile(content))
@@ -1044,6 +1054,19 @@ for letter in Letter.objects.order_by("pk")[:3]:
     with letter.data.open() as file:
         assert hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
     print(entry.original_name, entry.size)
+"""
+SAME = """
+from django.core.files.storage import storages
+from letters.models import Letter
+
+sizes = []
+for name in Letter.objects.order_by("pk").values_list("data", flat=True)[:3]:
+    contents = {{
+        storages[alias].open(name).read() for alias in [{storage!r}, "default", "copies"]
+    }}
+    (content,) = contents
+    sizes.append(len(content))
+print(sizes)
 """
 VALIDATE = """
 import bagit
@@ -1066,7 +1089,15 @@ def test_files_come_in_from_and_go_out_to(storage, tmp_path, python_for_moving, 
         project.manage("migrate")
         run(project, FILL.format(storage=storage))
 
+        # To a folder, and from there to S3: neither end is the library, and no name changes
         column = "letters.Letter.data"
+        for source, target in [(storage, "default"), ("default", "copies")]:
+            for moved in (3, 0):
+                move = ("lo_import", column, "--from", source, "--to", target)
+                last = project.manage(*move, fails=True).splitlines()[-1]
+                assert last == f"CommandError: Moved: {moved}. Not moved: 1."
+        assert run(project, SAME.format(storage=storage))[-1] == "[5, 9000000, 0]"
+
         lines = project.manage("lo_import", column, "--from", storage, fails=True).splitlines()
         assert lines[-1] == "CommandError: Moved: 3. Not moved: 1."
         assert "names letters/missing.pdf, which is not in the source" in lines[-2]

@@ -8,7 +8,9 @@ from lo_storage.database import db_for_write
 from lo_storage.management.progress import Progress
 from lo_storage.management.transfer import TransferCommand, library_of
 from lo_storage.models import LargeObject
-from lo_storage.transfer.exporting import begin, export_all, size_of
+from lo_storage.transfer.exporting import export_all
+from lo_storage.transfer.folders import begin
+from lo_storage.transfer.listing import size_of
 from lo_storage.transfer.rows import Column
 from lo_storage.transfer.sources import CannotBegin, Source, StoredFiles
 from lo_storage.transfer.storages import storage_of
