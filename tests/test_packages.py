@@ -1056,13 +1056,14 @@ for letter in Letter.objects.order_by("pk")[:3]:
     print(entry.original_name, entry.size)
 """
 SAME = """
-from django.core.files.storage import storages
+from django.core.files.storage import FileSystemStorage, storages
 from letters.models import Letter
 
 sizes = []
 for name in Letter.objects.order_by("pk").values_list("data", flat=True)[:3]:
     contents = {{
-        storages[alias].open(name).read() for alias in [{storage!r}, "default", "copies"]
+        storage.open(name).read()
+        for storage in [storages[{storage!r}], storages["copies"], FileSystemStorage("disk")]
     }}
     (content,) = contents
     sizes.append(len(content))
@@ -1091,7 +1092,7 @@ def test_files_come_in_from_and_go_out_to(storage, tmp_path, python_for_moving, 
 
         # To a folder, and from there to S3: neither end is the library, and no name changes
         column = "letters.Letter.data"
-        for source, target in [(storage, "default"), ("default", "copies")]:
+        for source, target in [(storage, "./disk"), ("./disk", "copies")]:
             for moved in (3, 0):
                 move = ("lo_import", column, "--from", source, "--to", target)
                 last = project.manage(*move, fails=True).splitlines()[-1]

@@ -121,7 +121,7 @@ class TransferCommand(BaseCommand):
         )
         if options["name_field"]:
             field_of(column.model, options["name_field"])
-        move.check()
+        move.check(options["dry_run"])
         with Progress(self.stderr._out, column.label, move.rows().count()) as bar:
             self.tell(bar, moving.run(move, bar.add, options["dry_run"], lambda: self.stop))
 

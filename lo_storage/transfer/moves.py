@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
+from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
 from django.db import connections
 from django.db.models import F, QuerySet, Value
@@ -11,9 +13,10 @@ from ..constraints import LargeObjectReference
 from ..database import db_for_write
 from ..models import LargeObject
 from ..storage import DbFileStorage
+from .contents import storage_errors
+from .outcomes import words
 from .rows import Column, as_key, has_table
 from .sources import CannotBegin, Objects, Row, Source, StoredFiles
-from .storages import is_same
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,11 @@ class Move:
         rows = self.rows().filter(pk=row.pk)
         return [as_key(value) for value in rows.values_list("value", flat=True)] != [row.value]
 
-    def check(self) -> None:
-        """Raise `CannotBegin` where no row could be moved."""
+    def check(self, dry_run: bool = False) -> None:
+        """Raise `CannotBegin` where no row could be moved.
+
+        - `dry_run`: nothing is to be written, not even for a moment.
+        """
         field = self.source.column.field
         if (
             self.is_in_place()
@@ -85,8 +91,6 @@ class Move:
             and isinstance(self.target, DbFileStorage)
         ):
             raise CannotBegin("both storages are of this library, and the files stay as they are")
-        if self.keeps_names():
-            self._refuse_one_place()
         if self.adopt:
             if not isinstance(self.source, Objects):
                 raise CannotBegin("--adopt is about large objects: a column of type oid or lo")
@@ -116,16 +120,30 @@ class Move:
                         f"the LargeObjectReference {constraint.name!r} lets {self.column.label}"
                         " name files of the catalogue alone; remove it and migrate first"
                     )
+        if self.keeps_names() and not dry_run:
+            self._refuse_one_place()
 
     def _refuse_one_place(self) -> None:
-        """Raise `CannotBegin` where a copy would be its own source, or be served from nowhere."""
+        """Raise `CannotBegin` where a copy would be its own source, or be served from nowhere.
+
+        A file that the target gets for a moment tells: of one place there may be two storages.
+        """
         assert isinstance(self.source, StoredFiles)
-        if is_same(self.source.storage, self.target):
+        try:
+            probe = self.target.save(f"lo_import-{uuid4().hex}", ContentFile(b"lo_import"))
+            try:
+                is_source = self.source.storage.exists(probe)
+                is_of_the_field = self.column.field.storage.exists(probe)
+            finally:
+                self.target.delete(probe)
+        except storage_errors() as error:
+            raise CannotBegin(f"the new storage cannot be used: {words(error)}") from error
+        if is_source:
             raise CannotBegin("both storages are the same, and the files stay as they are")
-        if self.delete and is_same(self.source.storage, self.column.field.storage):
+        if self.delete and not is_of_the_field:
             raise CannotBegin(
-                f"{self.column.label} still has its files in the storage that they come from; move"
-                " without --delete-source, give the field the other storage, and run it again"
+                f"{self.column.label} does not have its files in the new storage yet; move without"
+                " --delete-source, give the field the new storage, and run it again"
             )
 
     def _refuse_transactions(self) -> None:

@@ -29,6 +29,12 @@ def other(tmp_path):
 
 
 @pytest.fixture
+def field_has_the_other(letters, other, monkeypatch):
+    """The field has its files in the other folder by now."""
+    monkeypatch.setattr(letters._meta.get_field("scan"), "storage", FileSystemStorage(other))
+
+
+@pytest.fixture
 def scan(letters, folder):
     """A function that makes a row whose file is in the folder."""
 
@@ -135,7 +141,9 @@ def test_the_source_goes_when_it_was_asked_for_and_the_field_has_the_other_stora
     letters.objects.create(data="b.pdf")  # Another column has its files there still.
     monkeypatch.setattr(field, "storage", FileSystemStorage(folder))
     assert copy(folder, other) == "Moved: 2. Not moved: 0.\n"
-    with pytest.raises(CommandError, match="still has its files in the storage") as raised:
+    with pytest.raises(
+        CommandError, match="does not have its files in the new storage yet"
+    ) as raised:
         copy(folder, other, delete_source=True)
     assert raised.value.returncode == 2
     monkeypatch.setattr(field, "storage", FileSystemStorage(other))
@@ -148,7 +156,7 @@ def test_the_source_goes_when_it_was_asked_for_and_the_field_has_the_other_stora
 
 @pytest.mark.parametrize("spelling", ["./a.pdf", "b/../a.pdf"])
 def test_a_source_is_kept_that_a_row_names_otherwise_and_was_not_moved(
-    scan, letters, folder, other, spelling
+    scan, letters, folder, other, field_has_the_other, spelling
 ):
     row = scan("a.pdf")
     letters.objects.create(data=spelling)
@@ -158,7 +166,7 @@ def test_a_source_is_kept_that_a_row_names_otherwise_and_was_not_moved(
 
 
 def test_what_cannot_be_read_again_as_it_was_is_told_and_the_source_kept(
-    scan, folder, other, settings
+    scan, folder, other, field_has_the_other, settings
 ):
     settings.STORAGES = settings.STORAGES | {
         "cutting": {"BACKEND": f"{__name__}.Cutting", "OPTIONS": {"location": str(other)}}
@@ -170,7 +178,7 @@ def test_what_cannot_be_read_again_as_it_was_is_told_and_the_source_kept(
 
 
 def test_a_row_names_what_the_other_storage_calls_its_file(
-    scan, letters, folder, other, settings, monkeypatch
+    scan, letters, folder, other, field_has_the_other, settings, monkeypatch
 ):
     settings.STORAGES = settings.STORAGES | {
         "naming": {"BACKEND": f"{__name__}.Naming", "OPTIONS": {"location": str(other)}}
@@ -206,10 +214,24 @@ def test_an_upload_that_comes_meanwhile_is_kept_and_no_copy_of_the_old_file(
     assert files_of(other)[row.scan.name] == b"newer"
 
 
-def test_a_folder_is_not_copied_to_itself(letters, folder, tmp_path):
+@pytest.mark.parametrize("delete_source", [True, False])
+def test_a_folder_is_not_copied_to_itself(scan, letters, folder, tmp_path, meddling, delete_source):
+    """By whatever name, and whatever class."""
+    scan("a.pdf")
     (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(CommandError, match="both storages are the same"):
+        copy("meddling", folder, delete_source=delete_source)
+    assert files_of(folder) == {"a.pdf": b"content"}
     with pytest.raises(CommandError, match="both storages are the same") as raised:
         copy(folder, tmp_path / "link")
+    assert raised.value.returncode == 2
+
+
+def test_a_storage_that_cannot_be_written_to_says_so(scan, folder, tmp_path):
+    scan("a.pdf")
+    (tmp_path / "file").touch()
+    with pytest.raises(CommandError, match="the new storage cannot be used") as raised:
+        copy(folder, tmp_path / "file" / "folder")
     assert raised.value.returncode == 2
 
 
