@@ -151,3 +151,48 @@ def test_what_can_be_deleted_is_not_missed(tmp_path):
         project.manage("makemigrations", "papers")
         project.manage("migrate")
         project.manage("shell", "-c", STORE_AND_SERVE)
+
+
+UPLOADS = (ROOT / "docs" / "uploads.md").read_text()
+
+
+def section(title):
+    (text,) = re.findall(rf"^## {title}\n(.*?)^## ", UPLOADS, re.M | re.S)
+    return text
+
+
+def test_a_form_keeps_its_files_by_the_page_about_uploads(tmp_path):
+    with Project(tmp_path) as project:
+        (_, make), *others = steps(README)
+        project.follow("console", make)
+        project.copy_the_library()
+        for place, text in others:
+            if place.endswith(".py"):
+                project.follow(place, text)
+        project.manage("makemigrations", "papers")
+        for place, text in steps(section("Set it up")):
+            project.follow(place, text)
+        form = section("A form that keeps its files")
+        for place, text in steps(form):
+            project.follow(place, text)
+        (template,) = re.findall(r"^```html\n(.*?)^```", form, re.M | re.S)
+        folder = project.folder / "papers" / "templates" / "papers"
+        folder.mkdir(parents=True)
+        (folder / "add.html").write_text(template)
+        ((place, text),) = steps(section("In the admin"))
+        (project.folder / place).write_text(text)
+        project.type("python manage.py createsuperuser")
+
+        with project.serving() as address:
+            browser = Browser(address)
+            browser.submit("/admin/login/", username="alice", password="a-Secret-1")
+            for page in ("/papers/add/", "/admin/papers/paper/add/"):
+                file = ("march.pdf", MARCH, "application/pdf")
+                refused = browser.submit(page, {"data": file}, title="x" * 101)
+                (id,) = re.findall(r'name="data-staged" value="([^"]+)" checked', refused.text)
+                assert files(project) == (0, 0, 1)
+                saved = browser.submit(page, title="March", **{"data-staged": id})
+                assert saved.status_code == 200
+                assert files(project) == (1, 1, 1)
+                (name,) = project.ask("delete from papers_paper returning data")[0]
+                assert name.endswith(".pdf")

@@ -40,6 +40,7 @@ from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.db import OperationalError, connection, connections, transaction
 from django.db.utils import ConnectionHandler
+from django.template import Template
 from django.test import AsyncRequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 
@@ -263,6 +264,7 @@ def run_blocks(page):
             "sql": sql,
             "toml": lambda page, block, namespace: tomllib.loads(block.content),
             "sh": shell,
+            "html": lambda page, block, namespace: Template(block.content),
             "yaml": alerts,
             "ini": lambda page, block, namespace: ini(block.content),
             "text": lambda page, block, namespace: None,  # a drawing, or a tree of files
