@@ -135,9 +135,10 @@ PAGES_OF_A_PROJECT = [
         ]
     ),
     ("docs/moving.md", r"\bmysite/urls\.py", "config/urls.py"),
+    ("docs/uploads.md", r"\bmysite/(?=settings\.py|urls\.py)", "config/"),
     *(
         (f"docs/{page}.md", r"\bpython manage\.py", ".venv/bin/python manage.py")
-        for page in ["checking", "in-and-out", "moving", "restoring", "statistics"]
+        for page in ["checking", "in-and-out", "moving", "restoring", "statistics", "uploads"]
     ),
     ("docs/how-it-works.md", r"^Each line is a test in .*?\n\n", ""),
     ("docs/backup-programs.md", r" by `python -m benchmarks\.backups`", ""),
