@@ -17,7 +17,7 @@ This module knows no Django: its functions take a cursor as those of `large_obje
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
@@ -345,12 +345,27 @@ def create(
     Return (OID, stored name, `created_at`). The catalogue keeps `kept_name(original_name)`.
     """
     kept = kept_name(original_name)
-    loid, name, created_at, _ = _create(cursor, 0, data, kept, sha256)
-    while name is None:
+    parameters = {
+        "data": data,
+        "suffix": suffix_of(kept),
+        "original_name": kept,
+        "sha256": sha256,
+    }
+    loid, name, created_at, _ = numbered(cursor, CREATE, parameters)
+    return loid, name, created_at
+
+
+def numbered(cursor: Cursor, query: str, parameters: Mapping[str, Any]) -> Any:
+    """Return the row of a statement that makes an object of the number `loid`, which 0 leaves open.
+
+    Its first column is NULL where that was taken: then once more, with one that is free.
+    """
+    cursor.execute(query, {**parameters, "loid": 0})
+    while (row := cursor.fetchone())[0] is None:
         cursor.execute(FREE)
         (number,) = cursor.fetchone()
-        loid, name, created_at, _ = _create(cursor, number, data, kept, sha256)
-    return loid, name, created_at
+        cursor.execute(query, {**parameters, "loid": number})
+    return row
 
 
 class New(NamedTuple):
@@ -394,20 +409,6 @@ def date(
 ) -> None:
     """Give a file that this transaction created the times that it had elsewhere; None: now."""
     cursor.execute(DATE, {"name": name, "created_at": created_at, "modified_at": modified_at})
-
-
-def _create(cursor: Cursor, loid: int, data: Buffer, original_name: str, sha256: str | None) -> Any:
-    cursor.execute(
-        CREATE,
-        {
-            "loid": loid,
-            "data": data,
-            "suffix": suffix_of(original_name),
-            "original_name": original_name,
-            "sha256": sha256,
-        },
-    )
-    return cursor.fetchone()
 
 
 def kept_name(original_name: str) -> str:

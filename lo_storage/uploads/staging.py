@@ -36,7 +36,7 @@ CREATE = """
     with object as materialized (
         select lo_create(%(loid)s::oid) as loid
     )
-    select object.loid, entry.loid is null,
+    select case when entry.loid is null then object.loid end,
            case when entry.loid is not null then lo_unlink(object.loid) end
       from object
       left join lo_storage_largeobject entry on entry.loid = object.loid
@@ -272,14 +272,8 @@ def expire(alias: str, now: datetime | None = None) -> Iterator[list[UUID]]:
 
 def _create_object(alias: str) -> int:
     with cursor(alias) as c:
-        number = 0
-        while True:
-            c.execute(CREATE, {"loid": number})
-            loid, is_free, _ = c.fetchone()
-            if is_free:
-                return int(loid)
-            c.execute(catalogue.FREE)
-            (number,) = c.fetchone()
+        loid, _ = catalogue.numbered(c, CREATE, {})
+    return int(loid)
 
 
 def _key(alias: str, owner: Any) -> Any:

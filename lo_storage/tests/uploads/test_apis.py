@@ -34,6 +34,6 @@ def test_it_is_named_once(user, staged):
 def test_the_framework_says_that_another_request_took_it(user, staged, documents):
     file = named_file(user, str(staged().pk), set(), PermissionError)
     Upload.objects.all().delete()
-    with pytest.raises(PermissionError, match="was saved already: send the file again"):
+    with pytest.raises(PermissionError, match="is gone"):
         documents.objects.create(data=file)
     assert not documents.objects.exists()
