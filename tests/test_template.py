@@ -353,10 +353,19 @@ def test_docker_compose_has_its_name_whatever_yaml_makes_of_such_a_word(slug, ba
 
 def test_docker_compose_lets_no_container_of_ours_do_more_than_it_needs():
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    for service in ["migrate", "web"]:
+    for service in ["expire", "migrate", "web"]:
         assert services[service]["read_only"] is True
         assert services[service]["cap_drop"] == ["ALL"]
         assert services[service]["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_docker_compose_asks_for_a_page_only_where_there_is_one():
+    """`docker compose up --wait` fails where a container is not healthy."""
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    ours = {name for name, service in services.items() if service.get("restart")} - {"db", "proxy"}
+    assert ours == {"expire", "web"}
+    asked = {name for name in ours if services[name].get("healthcheck") != {"disable": True}}
+    assert asked == {"web"}
 
 
 def test_each_has_a_secret_key_of_its_own_and_git_takes_none(bakes, git):
