@@ -38,4 +38,6 @@ def _database_away(error):
     while error is not None and not isinstance(error, AWAY):
         error = error.__context__
     # Without the request: who the user is, the database would have to say.
-    return error and HttpResponse(loader.render_to_string("503.html"), status=503)
+    return error and HttpResponse(
+        loader.render_to_string("503.html"), status=503, headers={"Retry-After": "5"}
+    )

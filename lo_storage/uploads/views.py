@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.crypto import salted_hmac
@@ -21,6 +22,7 @@ from ..database import db_for_write
 from . import accepting, bodies, staging, tus
 from .files import StagedFile
 from .models import Upload
+from .refusing import read_on, unavailable
 
 STATUS = {
     "MAX_SIZE": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -48,11 +50,15 @@ class TusView(View):
         try:
             response = self._answer(request, *args, **kwargs)
         except Refused as refused:
+            read_on(request)
             response = refused.response
         except tus.Malformed as error:
             response = Refused(HTTPStatus.BAD_REQUEST, str(error)).response
         except bodies.BrokenOff:
             response = Refused(HTTPStatus.BAD_REQUEST, "The request broke off.").response
+        except (OperationalError, InterfaceError) as error:
+            read_on(request)
+            return unavailable(error)
         response.headers["Tus-Resumable"] = tus.VERSION
         response.headers["Cache-Control"] = "no-store"
         if request.user.is_authenticated:
