@@ -7,6 +7,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 
 from config.uploads import TakesFiles
+from lo_storage.templatetags.lo_storage import visible
 from lo_storage.uploads.forms import ResumableFileInput
 from lo_storage.views import db_serve
 
@@ -22,7 +23,7 @@ class FileLink(str):
     """
 
     def __new__(cls, invoice):
-        link = super().__new__(cls, invoice.original_name)
+        link = super().__new__(cls, visible(invoice.original_name))
         link.url = reverse("admin:invoices_invoice_download", args=[invoice.pk])
         return link
 

@@ -224,6 +224,31 @@ def test_a_name_and_a_title_are_text(alices_page, sample, asked_for):
     assert not ran(asked_for)
 
 
+def test_a_name_hides_no_end(alices_page, alice, sample):
+    """It looks like `invoiceexe.pdf` where it is shown as it is."""
+    page = alices_page
+    name, shown = "invoice\u202efdp.exe", "invoice[U+202E]fdp.exe"
+    page.goto("/upload/")
+    upload(page, sample(name, b"content"))
+    expect(page.get_by_text(shown, exact=True)).to_be_visible()
+    for address in ["Replace file", "Delete"]:
+        page.get_by_role("link", name=address).click()
+        expect(page.get_by_text(shown).first).to_be_visible()
+        page.go_back()
+    page.goto("/")
+    link = page.get_by_role("link", name=shown)
+    with page.expect_download() as event:
+        link.click()
+    # Where it is saved, it has its name; Chromium's own dialogs take care of it.
+    assert event.value.suggested_filename in {name, name.replace("\u202e", "_")}
+    alice.is_staff = alice.is_superuser = True
+    alice.save()
+    for address in ["/admin/invoices/invoice/", "/admin/lo_storage/largeobject/"]:
+        page.goto(address)
+        expect(page.get_by_text(shown, exact=True)).to_be_visible()
+        assert "\u202e" not in page.get_by_role("main").inner_text()
+
+
 # Each way to run a file that a page of the site could be made to name; "ran" or why it did not.
 INCLUDE = """async ([address, way]) => {
   const loads = (element) => new Promise((resolve) => {

@@ -11,11 +11,14 @@ from django.http import Http404, HttpRequest, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from ..database import db_for_write
 from ..models import LargeObject
 from ..storage import DbFileStorage
+from ..templatetags.lo_storage import visible
 from ..upkeep.columns import RowsElsewhere
 from ..views import db_serve
 from .lists import CappedPaginator, FileList, SizeFilter, TypeFilter
@@ -28,7 +31,7 @@ OWNER = "select pg_get_userbyid(lomowner) from pg_largeobject_metadata where oid
 
 @admin.register(LargeObject)
 class LargeObjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
-    list_display = ["name", "original_name", "size", "version", "created_at"]
+    list_display = ["name", "shown_name", "size", "version", "created_at"]
     list_filter = [TypeFilter, SizeFilter, "created_at"]
     search_fields = ["original_name", "name", "sha256"]
     ordering = ["-created_at", "-loid"]
@@ -36,8 +39,17 @@ class LargeObjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generi
     list_per_page = 50
     paginator = CappedPaginator
     show_full_result_count = False
+    readonly_fields = ["shown_name"]
     if hasattr(admin, "ShowFacets"):  # from Django 5.0
         show_facets = admin.ShowFacets.NEVER  # Each is a count of its own.
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = [field for field in super().get_fields(request, obj) if field != "shown_name"]
+        return ["shown_name" if field == "original_name" else field for field in fields]
+
+    @admin.display(description=_lazy("original name"))
+    def shown_name(self, file: LargeObject) -> str:
+        return format_html("<bdi>{}</bdi>", visible(file.original_name))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[FileList]:
         return FileList

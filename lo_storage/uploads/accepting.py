@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
+from ..templatetags.lo_storage import visible
 from .conf import hooks, setting
 from .models import Upload
 from .staging import UploadGone
@@ -58,7 +59,7 @@ def let_in(alias: str, upload: Upload, file: Any) -> None:
         raise Refused(_("An upload is no longer here. Choose its file again.")) from error
     except ValidationError as error:
         Upload.objects.using(alias).filter(pk=upload.pk).delete()
-        raise Refused(f"{file.name}: {' '.join(error.messages)}") from error
+        raise Refused(f"{visible(file.name)}: {' '.join(error.messages)}") from error
     Upload.objects.using(alias).filter(pk=upload.pk).update(let_in_by=asked)
     upload.let_in_by = asked
 
@@ -77,7 +78,7 @@ def _scan(scan: Callable[[Any], str | None], file: Any) -> None:
         sentence = _(
             "“%s” could not be checked for viruses now. It is kept: try again in a moment."
         )
-        raise HeldBack(sentence % file.name) from error
+        raise HeldBack(sentence % visible(file.name)) from error
     if virus:
         logger.warning("An upload of the user %s has a virus: %s", file.upload.owner_id, virus)
         raise ValidationError(

@@ -9,7 +9,8 @@ from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
 
 from .decorators import takes_uploads
-from .forms import ResumableFileField, ResumableFileInput, ResumableImageField
+from .forms import ResumableFileField, ResumableFileInput
+from .images import ResumableImageField
 
 __all__ = ["AdminResumableFileInput", "TakesUploads"]
 

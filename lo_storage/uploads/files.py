@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
 
 from ..files import DbFileIO
+from ..templatetags.lo_storage import visible
 from . import accepting, staging
 from .models import Upload
 
@@ -181,8 +182,11 @@ def _kept_file(alias: str, upload: Upload | None) -> StagedFile | RefusedFile:
     if upload is None:
         return RefusedFile("", _("An upload is no longer here. Choose its file again."))
     name = upload.original_name or NAMELESS
+    problem = ""
     if not upload.is_complete:
-        return RefusedFile(name, _("“%s” has not come whole yet.") % name)
-    if not staging.seal(alias, upload):
-        return RefusedFile(name, _("“%s” came with another content. Send it again.") % name)
+        problem = _("“%s” has not come whole yet.")
+    elif not staging.seal(alias, upload):
+        problem = _("“%s” came with another content. Send it again.")
+    if problem:
+        return RefusedFile(name, problem % visible(name))
     return let_in(StagedFile(alias, upload))

@@ -8,6 +8,7 @@ from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 
+from ..templatetags.lo_storage import visible
 from .conf import setting
 from .files import KEPT, RefusedFile, StagedFile
 
@@ -102,12 +103,8 @@ class ResumableFileField(forms.FileField):
         return super().to_python(data)
 
 
-class ResumableImageField(ResumableFileField, forms.ImageField):
-    """The same for images, as Django's `ImageField` checks them."""
-
-
 def _of(file: Any, error: ValidationError) -> list[ValidationError]:
-    return [ValidationError(f"{file.name}: {message}") for message in error.messages]
+    return [ValidationError(f"{visible(file.name)}: {message}") for message in error.messages]
 
 
 def _address() -> str | None:

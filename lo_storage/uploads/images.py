@@ -1,5 +1,6 @@
 """`ResumableImageField`: a `ResumableFileField` for images, of as many pixels as are harmless."""
 
+from importlib import import_module
 from typing import Any
 
 from django import forms
@@ -24,15 +25,14 @@ class ResumableImageField(ResumableFileField, forms.ImageField):
     }
 
     def to_python(self, data: Any) -> Any:
-        from PIL import Image
-
-        limit = Image.MAX_IMAGE_PIXELS
+        pillow: Any = import_module("PIL.Image")  # whose lack Django tells where it is asked for
+        limit = pillow.MAX_IMAGE_PIXELS
         try:
             file = super().to_python(data)
         except ValidationError as error:
             # Django calls it no valid image.
-            is_bomb = Image.DecompressionBombError, Image.DecompressionBombWarning
-            if isinstance(error.__cause__, is_bomb):
+            bombs = pillow.DecompressionBombError, pillow.DecompressionBombWarning
+            if isinstance(error.__cause__, bombs):
                 raise self._too_many(limit) from error
             raise
         image = getattr(file, "image", None)
