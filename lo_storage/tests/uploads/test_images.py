@@ -6,11 +6,12 @@ from io import BytesIO
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
-from PIL import Image
 
 from lo_storage.uploads.files import RefusedFile, StagedFile
 from lo_storage.uploads.images import ResumableImageField
 from lo_storage.uploads.models import Upload
+
+Image = pytest.importorskip("PIL.Image", reason="the project may have no Pillow")
 
 TOO_MANY = "The image has more than 89 million pixels. Make it smaller, and choose it again."
 
