@@ -15,7 +15,6 @@ ALLOWED = {"asgiref", "django", "lo_storage", "psycopg", *sys.stdlib_module_name
 
 OPTIONAL = {  # which nothing else imports
     "panels": {"debug_toolbar"},
-    "uploads/images": {"PIL"},
     "uploads/ninja": {"ninja", "pydantic", "pydantic_core"},
     "uploads/rest_framework": {"rest_framework"},
 }
