@@ -247,7 +247,7 @@ def adopt(alias: str, id: UUID, original_name: str) -> str:
         row = c.fetchone()
     if row is None:
         raise UploadGone(
-            f"the upload {id} is gone, was saved already, or was not let in: send the file again"
+            f"the upload {id} is gone, was not let in, or was saved already: send the file again"
         )
     return str(row[0])
 

@@ -53,6 +53,7 @@ class TusView(View):
             read_on(request)
             response = refused.response
         except tus.Malformed as error:
+            read_on(request)
             response = Refused(HTTPStatus.BAD_REQUEST, str(error)).response
         except bodies.BrokenOff:
             response = Refused(HTTPStatus.BAD_REQUEST, "The request broke off.").response
