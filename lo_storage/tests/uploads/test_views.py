@@ -253,7 +253,7 @@ def test_a_creation_that_brings_too_much_stages_nothing(tus):
 
 def test_a_creation_that_breaks_off_leaves_nothing_whose_address_nobody_knows(tus, large_objects):
     before = large_objects()
-    body = {"wsgi.input": BytesIO(b"abc"), "CONTENT_LENGTH": 5}
+    body = {"wsgi.input": BytesIO(b"abc"), "CONTENT_LENGTH": "5"}
     headers = HEADERS | {"Upload-Length": "9"}
     response = tus.generic("POST", "/uploads/", b"abc", PIECE, headers=headers, **body)
     assert response.status_code == 400
