@@ -1,6 +1,7 @@
 """The body of a request, in pieces that are written, while its client is slow, silent, or gone."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
 
 from django.http import HttpRequest, UnreadablePostError
@@ -25,14 +26,21 @@ class BrokenOff(Exception):
     """The rest of a body does not come."""
 
 
-def let_go_of_silent_clients(request: HttpRequest) -> None:
-    """Let the body of a request end where nothing comes for `SILENCE`.
+@contextmanager
+def silence_ends(request: HttpRequest) -> Iterator[None]:
+    """Let the body of a request, which is read in the block, end where nothing comes for `SILENCE`.
 
     gunicorn would wait for ever, and as many such clients as it has threads would stop the site.
     Where another server, or a proxy, has the body before Django does there is nothing to do.
     """
-    if connection := request.META.get("gunicorn.socket"):
+    connection = request.META.get("gunicorn.socket")
+    before = connection and connection.gettimeout()
+    if connection:
         connection.settimeout(SILENCE)
+    yield
+    # Not where it broke off: the rest of the body may be sought once more.
+    if connection:
+        connection.settimeout(before)
 
 
 def pieces(request: HttpRequest, offset: int, length: int) -> Iterator[bytearray]:
@@ -42,8 +50,11 @@ def pieces(request: HttpRequest, offset: int, length: int) -> Iterator[bytearray
     is a piece, too; then it raises `BrokenOff`. No connection is kept while a slow client is waited
     for.
     """
-    let_go_of_silent_clients(request)
-    end = offset + length
+    with silence_ends(request):
+        yield from _pieces(request, offset, offset + length)
+
+
+def _pieces(request: HttpRequest, offset: int, end: int) -> Iterator[bytearray]:
     while offset < end:
         close_connections(pooled_only=True)
         size = min(WRITE_SIZE - offset % WRITE_SIZE, end - offset)

@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from ..database import db_for_write
-from .bodies import let_go_of_silent_clients
+from .bodies import silence_ends
 from .files import KEPT, kept_files
 from .handlers import UploadHandler
 from .staging import UploadGone
@@ -47,12 +47,12 @@ def takes_uploads(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRe
     def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method != "POST" or not request.user.is_authenticated:
             return protected(request, *args, **kwargs)
-        let_go_of_silent_clients(request)
         handler = UploadHandler(request)
         with suppress(AttributeError):  # Somebody has read the form before.
             request.upload_handlers = [handler]
         try:
-            request.POST  # noqa: B018  # parses
+            with silence_ends(request):
+                request.POST  # noqa: B018  # parses
             return protected(request, *args, **kwargs)
         finally:
             if not handler.is_wanted:

@@ -1,3 +1,4 @@
+import socket
 from io import BytesIO
 
 import pytest
@@ -6,11 +7,18 @@ from django.core.handlers.wsgi import WSGIRequest
 MB = 1024**2
 
 
-def request(body):
+def request(body, **environ):
     from lo_storage.uploads import bodies  # which a project may have deleted
 
-    environ = {"REQUEST_METHOD": "PATCH", "wsgi.input": BytesIO(body), "CONTENT_LENGTH": len(body)}
+    environ |= {"REQUEST_METHOD": "PATCH", "wsgi.input": BytesIO(body), "CONTENT_LENGTH": len(body)}
     return bodies, WSGIRequest(environ)
+
+
+@pytest.fixture
+def connection():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours
 
 
 def test_pieces_end_at_whole_mib_of_the_file(db):
@@ -24,3 +32,17 @@ def test_what_came_before_the_line_broke_is_a_piece(db):
     assert next(pieces) == b"abc"
     with pytest.raises(bodies.BrokenOff):
         next(pieces)
+
+
+def test_silence_ends_a_body_and_no_answer(connection):
+    bodies, patch = request(b"", **{"gunicorn.socket": connection})
+    with bodies.silence_ends(patch):
+        assert connection.gettimeout() == bodies.SILENCE
+    assert connection.gettimeout() is None
+
+
+def test_what_broke_off_is_not_waited_for_again(connection, db):
+    bodies, patch = request(b"", **{"gunicorn.socket": connection})
+    with pytest.raises(bodies.BrokenOff):
+        list(bodies.pieces(patch, 0, 5))
+    assert connection.gettimeout() == bodies.SILENCE

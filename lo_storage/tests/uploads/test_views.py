@@ -3,6 +3,7 @@
 import hashlib
 from base64 import b64encode
 from datetime import timedelta
+from urllib.parse import urljoin
 from io import BytesIO
 
 import pytest
@@ -59,6 +60,12 @@ def test_a_piece_is_written_at_whole_mib(tus, round_trips):
     with round_trips:
         tus.send(address, 100, content[100:])
     assert sum("lo_put" in statement for statement in round_trips) == 3
+
+
+def test_an_address_without_its_slash_leads_to_the_same_place(tus):
+    begun = tus.tus("POST", "/uploads", Upload_Length=3)
+    address = urljoin("/uploads", begun.headers["Location"])
+    assert tus.send(address, 0, b"abc").status_code == 204
 
 
 def test_an_empty_file_is_whole_at_once(tus):

@@ -1,0 +1,1 @@
+"""Uploads: how long, how much memory, how many connections; and what is left when all is killed."""
