@@ -3,8 +3,8 @@
 import hashlib
 from base64 import b64encode
 from datetime import timedelta
-from urllib.parse import urljoin
 from io import BytesIO
+from urllib.parse import urljoin
 
 import pytest
 from django.db import connection
