@@ -53,6 +53,7 @@ from django.test import Client
 from django.utils import timezone
 
 from invoices.models import Invoice
+from lo_storage.uploads.conf import setting
 from lo_storage.uploads.files import kept_files
 from lo_storage.uploads.models import Upload
 
@@ -69,6 +70,7 @@ NODE = ["tus-js-client@4.3.1", "uppy@6.0.1", "@tus/server@2.4.5", "@tus/file-sto
 CUTS = 8
 SIZE = 600_000
 PIECE_SIZE = 100_000
+LARGEST = setting("MAX_SIZE")
 SEED = secrets.randbits(32)
 
 TUSPY = """
@@ -159,7 +161,7 @@ const datastore = new FileStore({
     directory: process.argv[2], expirationPeriodInMilliseconds: 600_000,
 });
 const server = new Server({
-    path: "/uploads", datastore, relativeLocation: true, maxSize: 1024 ** 3,
+    path: "/uploads", datastore, relativeLocation: true, maxSize: Number(process.argv[3]),
 }).listen({ host: "127.0.0.1", port: 0 }, () => console.log(server.address().port));
 """
 
@@ -545,7 +547,7 @@ ASKED = [
     creates(),
     creates()._replace(address="/uploads"),
     *[creates(Upload_Length=length) for length in (0, "", "-1", "+1", "1_0", "1.5", "0x10", "abc")],
-    *[creates(Upload_Length=length) for length in (1024**3, 1024**3 + 1, "9" * 30)],
+    *[creates(Upload_Length=length) for length in (LARGEST, LARGEST + 1, "9" * 30)],
     creates(201, "it speaks of an extension that we do not have", Upload_Defer_Length=1),
     creates(*VERSION, Tus_Resumable="0.2.2"),
     *[
@@ -578,7 +580,7 @@ ASKED = [
 def peer(node, tmp_path_factory):
     """The server that the makers of the protocol wrote, and keep."""
     (node / "server.js").write_text(SERVER)
-    command = ["node", node / "server.js", tmp_path_factory.mktemp("peer")]
+    command = ["node", node / "server.js", tmp_path_factory.mktemp("peer"), str(LARGEST)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         yield f"http://localhost:{process.stdout.readline().strip()}"
         process.terminate()
