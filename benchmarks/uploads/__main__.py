@@ -10,6 +10,7 @@ import random
 import signal
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -336,6 +337,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--into", type=Path, default=Path("/tmp"), help="where there is room")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # Who is ended stops its servers, too.
     print(f"seed {options.seed}\n\n| work | found | target |\n| --- | --- | --- |", flush=True)
     with tempfile.TemporaryDirectory(prefix="up-", dir=options.into) as name:
         folder = Path(name)
