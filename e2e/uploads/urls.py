@@ -2,6 +2,7 @@
 
 from django import forms
 from django.contrib.auth.decorators import login_required
+from django.core.validators import MaxLengthValidator
 from django.db import transaction
 from django.http import HttpResponse
 from django.template import engines
@@ -35,7 +36,7 @@ PAGE = """
 
 
 class ManyForm(forms.Form):
-    title = forms.CharField(max_length=20, widget=forms.TextInput({"maxlength": None}))
+    title = forms.CharField(validators=[MaxLengthValidator(20)])
     data = ResumableFileField(label="Files", multiple=True)
 
 

@@ -1,0 +1,59 @@
+"""What a person does on these pages, and sees there."""
+
+import re
+
+from playwright.sync_api import expect
+
+MB = 1024**2
+PIECE = 8 * MB  # what the page sends at once
+
+
+def choose(page, *paths, label="Files"):
+    page.get_by_label(label, exact=True).set_input_files(list(paths))
+
+
+def rows(page):
+    return page.get_by_role("list", name="Files to save").get_by_role("listitem")
+
+
+def row(page, name):
+    return rows(page).filter(has_text=name)
+
+
+def save(page, title="March"):
+    page.get_by_label("Title").fill(title)
+    page.get_by_role("button", name="Save").click()
+
+
+def button(page, what, name):
+    return page.get_by_role("button", name=f"{what} {name}", exact=True)
+
+
+class Line:
+    """What becomes of each piece of a page after the first: sent on, unless a test holds it."""
+
+    def __init__(self, page):
+        self.page, self.held, self.answers = page, [], []
+        self.is_open = False
+        page.route(re.compile("/uploads/[-0-9a-f]{36}/$"), self._handle)
+
+    def _handle(self, route):
+        offset = route.request.headers.get("upload-offset", "0")
+        if route.request.method != "PATCH" or offset == "0":
+            route.continue_()
+        elif self.answers:
+            self.answers.pop(0)(route)
+        elif self.is_open:
+            route.continue_()
+        else:
+            self.held.append(route)
+
+    def wait(self):
+        """Until the first of three pieces has come."""
+        expect(rows(self.page).get_by_text(re.compile("^40 %"))).to_be_visible()
+
+    def open(self):
+        self.is_open = True
+        for route in self.held:
+            route.continue_()
+        self.held.clear()

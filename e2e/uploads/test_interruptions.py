@@ -1,0 +1,222 @@
+"""The line breaks, the page is loaded again, the server says no: nothing is sent twice, or lost."""
+
+import pytest
+from playwright.sync_api import expect
+
+from lo_storage.uploads.models import Upload
+
+from .conftest import digests, saved
+from .steps import PIECE, Line, button, choose, row, rows, save
+
+
+def starts(requests):
+    """Where each piece began that came to the server."""
+    return [offset for method, offset, _ in requests if method == "PATCH"]
+
+
+def save_all(page, *paths):
+    expect(page.get_by_role("status")).to_contain_text("All has come")
+    save(page)
+    expect(page.get_by_role("heading", name=f"Saved {len(paths)}")).to_be_visible()
+    assert saved() == digests(*paths)
+
+
+def test_after_a_reload_a_file_that_is_chosen_again_goes_on(many, large, requests):
+    line = Line(many)
+    choose(many, large)
+    line.wait()
+    many.reload()
+    expect(many.get_by_role("list", name="Interrupted before")).to_contain_text(
+        "large.bin (20.0 MB). Stopped at 40 %."
+    )
+    line.open()
+    choose(many, large)
+    expect(rows(many)).to_contain_text("Goes on at 40 %.")
+    expect(many.get_by_role("list", name="Interrupted before")).not_to_be_visible()
+    save_all(many, large)
+    assert starts(requests) == [0, PIECE, 2 * PIECE]
+
+
+def test_tomorrow_in_another_tab_too(many, large, requests):
+    line = Line(many)
+    choose(many, large)
+    line.wait()
+    other = many.context.new_page()
+    many.close()
+    other.goto("/many/")
+    choose(other, large)
+    expect(rows(other)).to_contain_text("Goes on at 40 %.")
+    save_all(other, large)
+    assert starts(requests) == [0, PIECE, 2 * PIECE]
+
+
+def test_what_came_whole_and_was_not_saved_is_offered_without_its_file(many, file, requests):
+    scan = file()
+    choose(many, scan, file("other.pdf"))
+    expect(many.get_by_role("status")).to_contain_text("All has come: 2 files")
+    beside = many.context.new_page()
+    beside.goto("/many/")  # where nothing is offered: a tab has them
+    choose(beside, file("third.pdf", b"third"))
+    expect(rows(beside)).to_contain_text("Has come")
+    expect(beside.get_by_role("list", name="Interrupted before")).not_to_be_visible()
+    beside.close()
+    many.reload()
+    many.get_by_role("button", name="Take it: scan.pdf").click()
+    expect(row(many, "scan.pdf")).to_contain_text("Has come")
+    expect(button(many, "Remove", "scan.pdf")).to_be_focused()
+    for name in ["other.pdf", "third.pdf"]:
+        with many.expect_response(lambda response: response.request.method == "DELETE"):
+            button(many, "Remove", name).click()
+    save(many)
+    expect(many.get_by_role("heading", name="Saved 1")).to_be_visible()
+    assert saved() == digests(scan)
+    assert [method for method, *_ in requests].count("POST") == 3
+    many.goto("/many/")  # What was saved is forgotten.
+    assert many.evaluate("Object.keys(localStorage).length") in {0, 1}
+    expect(many.get_by_role("list", name="Interrupted before")).not_to_be_visible()
+
+
+def test_a_saved_file_that_is_chosen_again_is_sent_again(many, file):
+    scan = file()
+    choose(many, scan)
+    save_all(many, scan)
+    many.goto("/many/")
+    choose(many, scan)
+    expect(rows(many)).to_contain_text("Has come")
+    save(many)
+    expect(many.get_by_role("heading", name="Saved 1")).to_be_visible()
+    assert saved() == digests(scan, scan)
+
+
+@pytest.mark.parametrize("problem", ["connectionreset", 503])
+def test_what_was_cut_goes_on_by_itself(problem, many, large, requests):
+    line = Line(many)
+
+    def cut(route):
+        if problem == 503:
+            route.fulfill(status=503)
+        else:
+            route.abort(problem)
+
+    line.answers, line.is_open = [cut, cut], True
+    choose(many, large)
+    expect(rows(many)).to_contain_text("It tries again.")
+    save_all(many, large)
+    assert starts(requests) == [0, PIECE, 2 * PIECE]
+
+
+def test_who_is_offline_is_told_and_goes_on_when_back(many, large, context, requests):
+    line = Line(many)
+    line.answers = [lambda route: (context.set_offline(True), route.abort("internetdisconnected"))]
+    choose(many, large)
+    expect(rows(many)).to_contain_text("You are offline. It goes on by itself once you are back.")
+    line.is_open = True
+    context.set_offline(False)
+    save_all(many, large)
+    assert starts(requests) == [0, PIECE, 2 * PIECE]
+
+
+def test_a_slow_line_shows_rate_and_time_left(many, large):
+    devtools = many.context.new_cdp_session(many)
+    slow = {"offline": False, "latency": 20, "downloadThroughput": -1}
+    devtools.send("Network.emulateNetworkConditions", {**slow, "uploadThroughput": 2 << 20})
+    choose(many, large)
+    expect(rows(many)).to_contain_text("MB/s")
+    expect(rows(many)).to_contain_text("left")
+    devtools.send("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
+    save_all(many, large)
+
+
+def test_a_proxy_that_takes_less_gets_smaller_pieces(many, large, requests):
+    line = Line(many)
+    line.answers, line.is_open = [lambda route: route.fulfill(status=413)], True
+    choose(many, large)
+    save_all(many, large)
+    assert starts(requests) == [0, 2 * PIECE // 2, 3 * PIECE // 2, 4 * PIECE // 2]
+
+
+def test_what_is_gone_begins_again_by_itself(many, large, requests):
+    line = Line(many)
+    choose(many, large)
+    line.wait()
+    Upload.objects.all().delete()
+    line.open()
+    expect(rows(many)).to_contain_text("What had come is no longer there. It is sent again.")
+    save_all(many, large)
+    assert starts(requests) == [0, PIECE, 0, PIECE, 2 * PIECE]
+
+
+def test_of_two_tabs_with_one_file_one_goes_on(many, large, requests):
+    line = Line(many)
+    choose(many, large)
+    line.wait()
+    other = many.context.new_page()
+    other.goto("/many/")
+    held = Line(other)
+    choose(other, large)
+    expect(rows(other)).to_contain_text("Goes on at 40 %.")
+    held.open()
+    expect(rows(other)).to_contain_text("Has come")
+    line.open()
+    expect(rows(many)).to_contain_text("It goes on in another tab.")
+    button(many, "Remove", "large.bin").click()  # That of the other tab stays.
+    expect(rows(many)).to_have_count(0)
+    save_all(other, large)
+    assert starts(requests).count(0) == 1
+
+
+def test_too_large_is_told_before_anything_is_sent(page_of, file, settings, requests):
+    settings.LO_STORAGE_UPLOADS = {"MAX_SIZE": 10}
+    page = page_of("/many/")
+    choose(page, file("long.pdf", b"01234567890"))
+    expect(rows(page)).to_contain_text("It has 11 bytes. One file may have up to 10 bytes.")
+    assert requests == []
+    save(page)
+    expect(page.get_by_role("status")).to_contain_text("“long.pdf” has not come.")
+    expect(button(page, "Remove", "long.pdf")).to_be_focused()
+
+
+def test_without_room_a_file_waits_until_there_is_some(many, file, settings):
+    settings.LO_STORAGE_UPLOADS = {"QUOTA_NUMBER": 1}
+    choose(many, file("one.pdf"))
+    expect(rows(many)).to_contain_text("Has come")
+    other = file("other.pdf", b"other")
+    choose(many, other)
+    expect(row(many, "other.pdf")).to_contain_text(
+        "You have 1 uploads that no form has saved. Save or remove some first."
+    )
+    with many.expect_response(lambda response: response.request.method == "DELETE"):
+        button(many, "Remove", "one.pdf").click()
+    button(many, "Try again", "other.pdf").click()
+    expect(rows(many)).to_contain_text("Has come")
+    save_all(many, other)
+
+
+def test_a_full_disk_is_told_and_goes_on_when_there_is_room(many, large, requests):
+    line = Line(many)
+    line.answers, line.is_open = [lambda route: route.fulfill(status=507)], True
+    choose(many, large)
+    expect(rows(many)).to_contain_text("There is no room for it now.")
+    button(many, "Try again", "large.bin").click()
+    save_all(many, large)
+    assert starts(requests) == [0, PIECE, 2 * PIECE]
+
+
+def test_a_file_that_vanished_is_told(many, large):
+    line = Line(many)
+    choose(many, large)
+    line.wait()
+    button(many, "Pause", "large.bin").click()
+    content = large.read_bytes()
+    stat = large.stat()
+    large.unlink()
+    line.is_open = True
+    button(many, "Go on", "large.bin").click()
+    expect(rows(many)).to_contain_text("It cannot be read any more: it was moved, changed or")
+    large.write_bytes(content)
+    import os
+
+    os.utime(large, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    choose(many, large)
+    expect(rows(many)).to_have_count(1)
+    save_all(many, large)
