@@ -10,7 +10,7 @@ from lo_storage.models import LargeObject
 from lo_storage.tests.conftest import documents  # noqa: F401  # the table for what is saved
 from lo_storage.uploads.models import Upload
 
-MB = 1024**2
+from .steps import PIECE
 
 
 @pytest.fixture(autouse=True)
@@ -38,9 +38,8 @@ def file(tmp_path):
 
 @pytest.fixture
 def large(file):
-    """A file of 20 MB, that comes in three pieces."""
-    content = hashlib.shake_256(b"large").digest(20 * MB)
-    return file("large.bin", content)
+    """A file that comes in three pieces."""
+    return file("large.bin", hashlib.shake_256(b"large").digest(5 * PIECE // 2))
 
 
 @pytest.fixture

@@ -2,10 +2,8 @@
 
 import re
 
-from playwright.sync_api import expect
-
-MB = 1024**2
-PIECE = 8 * MB  # what the page sends at once
+KB = 1024
+PIECE = 256 * KB  # what the pages send at once
 
 
 def choose(page, *paths, label="Files"):
@@ -48,9 +46,10 @@ class Line:
         else:
             self.held.append(route)
 
-    def wait(self):
-        """Until the first of three pieces has come."""
-        expect(rows(self.page).get_by_text(re.compile("^40 %"))).to_be_visible()
+    def choose(self, *paths, label="Files"):
+        """Choose files, and come back when all but the first piece of a large one is held."""
+        with self.page.expect_request(lambda it: it.headers.get("upload-offset") == str(PIECE)):
+            choose(self.page, *paths, label=label)
 
     def open(self):
         self.is_open = True

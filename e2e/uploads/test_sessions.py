@@ -19,8 +19,7 @@ def come_back(page):
 @pytest.fixture
 def signed_out(many, large):
     line = Line(many)
-    choose(many, large)
-    line.wait()
+    line.choose(large)
     Session.objects.all().delete()
     line.open()
     expect(rows(many)).to_contain_text("You are signed out. Sign in in another tab")
@@ -61,8 +60,7 @@ def test_somebody_else_goes_on_with_nothing_of_it(signed_out, large, bob, reques
 
 def test_somebody_else_who_is_met_in_the_middle_gets_nothing(many, large, bob, sign_in):
     line = Line(many)
-    choose(many, large)
-    line.wait()
+    line.choose(large)
     sign_in(many.context, bob)
     line.open()
     expect(rows(many)).to_contain_text("Somebody else is signed in now.")

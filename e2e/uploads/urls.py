@@ -1,18 +1,23 @@
 """The site, and pages with the library's own form, which enhances itself."""
 
 from django import forms
+from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.auth.decorators import login_required
 from django.core.validators import MaxLengthValidator
 from django.db import transaction
 from django.http import HttpResponse
 from django.template import engines
 from django.urls import include, path
+from django.utils.decorators import method_decorator
 
 from config.urls import handler400, handler500  # noqa: F401
 from config.urls import urlpatterns as site
+from lo_storage.fields import DbFileField
 from lo_storage.tests.models import Document
 from lo_storage.uploads.decorators import takes_uploads
-from lo_storage.uploads.forms import ResumableFileField
+from lo_storage.uploads.forms import ResumableFileField, ResumableFileInput
+
+from .steps import PIECE
 
 PAGE = """
 {% extends "base.html" %}
@@ -35,9 +40,13 @@ PAGE = """
 """
 
 
+PIECES = {"data-chunk-size": PIECE}
+
+
 class ManyForm(forms.Form):
     title = forms.CharField(validators=[MaxLengthValidator(20)])
     data = ResumableFileField(label="Files", multiple=True)
+    data.widget.attrs = PIECES
 
 
 class OneForm(forms.Form):
@@ -68,7 +77,28 @@ def view_of(form_class):
     return view
 
 
+class Site(AdminSite):
+    def get_app_list(self, request, app_label=None):
+        return []  # The tests' models are of no app that is installed.
+
+
+class DocumentAdmin(ModelAdmin):
+    fields = ["title", "data"]
+    formfield_overrides = {
+        DbFileField: {"form_class": ResumableFileField, "widget": ResumableFileInput(PIECES)}
+    }
+
+    @method_decorator(takes_uploads)
+    def add_view(self, request, form_url="", extra_context=None):
+        return super().add_view(request, form_url, extra_context)
+
+
+admin = Site()
+admin.register(Document, DocumentAdmin)
+
+
 urlpatterns = [
+    path("documents/", admin.urls),
     path("uploads/", include("lo_storage.uploads.urls")),
     path("many/", view_of(ManyForm)),
     path("one/", view_of(OneForm)),

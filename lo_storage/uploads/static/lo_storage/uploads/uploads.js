@@ -4,7 +4,7 @@
 // On the <li> of each file bubble upload:added, upload:created (detail.id), upload:progress,
 // upload:complete (detail.id), upload:failed (detail.message) and upload:removed.
 
-// What is said; data-texts of the wrapper may have others, as JSON.
+// What is said; data-texts of the input may have others, as JSON.
 const TEXTS = {
   hint: "You can also drop files here, or paste a picture.",
   chooseFolder: "Choose a folder",
@@ -45,14 +45,14 @@ const TEXTS = {
   vanished: "It cannot be read any more: it was moved, changed or deleted. Choose it again.",
 };
 
-const CHUNK = 8 * 1024 ** 2; // What is lost at most where a proxy keeps a request until it is whole.
+// What one request has, and what is lost at most where a proxy keeps a request until it is whole.
+const CHUNK = 8 * 1024 ** 2; // data-chunk-size of the input may say another.
 const SMALLEST_CHUNK = 64 * 1024;
 const SMALL = 1024 ** 2;
 const AT_ONCE = 3;
 const RETRY_DELAYS = [0, 1000, 3000, 5000, 10000, 20000, 30000, 60000];
 const MARK = "lo_storage"; // of our entries in localStorage, and of our locks
 
-let chunkSize = CHUNK;
 const fields = new Set();
 
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
@@ -118,11 +118,11 @@ class Row {
     const { field, file } = this;
     return new tus.Upload(file, {
       endpoint: field.endpoint,
-      chunkSize,
+      chunkSize: field.chunkSize,
       retryDelays: RETRY_DELAYS,
       metadata: { filename: file.name, filetype: file.type },
       // Half as many requests for small files. Of a large one the address should be known first.
-      uploadDataDuringCreation: file.size <= SMALL,
+      uploadDataDuringCreation: file.size <= Math.min(SMALL, field.chunkSize),
       fingerprint: async () => field.fingerprint(file),
       onBeforeRequest: (request) => request.setHeader("X-CSRFToken", field.token),
       onAfterResponse: (request, response) => this.look(request, response),
@@ -342,7 +342,7 @@ class Row {
       this.set("paused", texts.elsewhere);
       field.stopWaiting();
     } else if (status === 413 && !answer?.getHeader("Tus-Resumable") && this.upload.options.chunkSize > SMALLEST_CHUNK) {
-      chunkSize = this.upload.options.chunkSize /= 2; // a proxy's
+      field.chunkSize = this.upload.options.chunkSize /= 2; // a proxy's
       this.upload.start();
     } else if (status === 429 || status === 507) this.fail(sentence || texts.quota);
     else if (status >= 400 && status < 500) this.fail(sentence || texts.refused);
@@ -388,7 +388,8 @@ class Field {
     this.form = this.input.form;
     this.endpoint = new URL(wrapper.dataset.uploads, location).href; // `Location` is relative to it.
     this.name = `${this.input.name}-staged`;
-    this.texts = { ...TEXTS, ...JSON.parse(wrapper.dataset.texts ?? "{}") };
+    this.texts = { ...TEXTS, ...JSON.parse(this.input.dataset.texts ?? "{}") };
+    this.chunkSize = Number(this.input.dataset.chunkSize) || CHUNK;
     this.rows = new Set();
     this.isRequired = this.input.required;
     this.list = wrapper.querySelector("ul.kept") ?? element("ul", { className: "kept" });

@@ -1,0 +1,26 @@
+"""Django's admin has the same field, with its own look."""
+
+from playwright.sync_api import expect
+
+from e2e.axe import expect_accessible
+
+from .conftest import digests, saved
+from .steps import PIECE, Line, choose
+
+
+def test_a_form_of_the_admin_sends_its_file_first_and_keeps_it(admins_page, large, requests):
+    admins_page.goto("/documents/lo_storage_tests/document/add/")
+    line = Line(admins_page)
+    line.choose(large, label="Data:")
+    expect_accessible(admins_page)
+    admins_page.get_by_role("button", name="Save and add another").click()
+    expect(admins_page.get_by_text("Saving when all has come.")).to_be_visible()
+    line.open()
+    expect(admins_page.get_by_text("This field is required.")).to_be_visible()
+    expect(admins_page.get_by_role("checkbox", name="large.bin")).to_be_checked()
+    admins_page.get_by_label("Title:").fill("March")
+    admins_page.get_by_role("button", name="Save and add another").click()
+    expect(admins_page.get_by_text("was added successfully")).to_be_visible()
+    assert admins_page.url.endswith("/add/")
+    assert saved() == digests(large)
+    assert [offset for method, offset, _ in requests if method == "PATCH"] == [0, PIECE, 2 * PIECE]
