@@ -45,8 +45,9 @@ PIECES = {"data-chunk-size": PIECE}
 
 class ManyForm(forms.Form):
     title = forms.CharField(validators=[MaxLengthValidator(20)])
-    data = ResumableFileField(label="Files", multiple=True)
-    data.widget.attrs = PIECES
+    data = ResumableFileField(
+        label="Files", multiple=True, widget=ResumableFileInput(PIECES, multiple=True)
+    )
 
 
 class OneForm(forms.Form):
@@ -55,8 +56,9 @@ class OneForm(forms.Form):
 
 
 class PictureForm(OneForm):
-    data = ResumableFileField(label="File")
-    data.widget.attrs = {"accept": "image/*", "capture": "environment"}
+    data = ResumableFileField(
+        label="File", widget=ResumableFileInput({"accept": "image/*", "capture": "environment"})
+    )
 
 
 def view_of(form_class):
