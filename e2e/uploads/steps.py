@@ -46,10 +46,10 @@ class Line:
         else:
             self.held.append(route)
 
-    def choose(self, *paths, label="Files"):
+    def choose(self, *paths, into="input[type=file]:visible"):
         """Choose files, and come back when all but the first piece of a large one is held."""
         with self.page.expect_request(lambda it: it.headers.get("upload-offset") == str(PIECE)):
-            choose(self.page, *paths, label=label)
+            self.page.locator(into).set_input_files(list(paths))
 
     def open(self):
         self.is_open = True

@@ -8,12 +8,12 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.template import engines
 from django.urls import include, path
-from django.utils.decorators import method_decorator
 
 from config.urls import handler400, handler500  # noqa: F401
 from config.urls import urlpatterns as site
 from lo_storage.fields import DbFileField
 from lo_storage.tests.models import Document
+from lo_storage.uploads.admin import AdminResumableFileInput, TakesUploads
 from lo_storage.uploads.decorators import takes_uploads
 from lo_storage.uploads.forms import ResumableFileField, ResumableFileInput
 
@@ -84,15 +84,11 @@ class Site(AdminSite):
         return []  # The tests' models are of no app that is installed.
 
 
-class DocumentAdmin(ModelAdmin):
+class DocumentAdmin(TakesUploads, ModelAdmin):
     fields = ["title", "data"]
     formfield_overrides = {
-        DbFileField: {"form_class": ResumableFileField, "widget": ResumableFileInput(PIECES)}
+        DbFileField: {"form_class": ResumableFileField, "widget": AdminResumableFileInput(PIECES)}
     }
-
-    @method_decorator(takes_uploads)
-    def add_view(self, request, form_url="", extra_context=None):
-        return super().add_view(request, form_url, extra_context)
 
 
 admin = Site()
