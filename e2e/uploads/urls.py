@@ -46,7 +46,7 @@ PIECES = {"data-chunk-size": PIECE}
 class ManyForm(forms.Form):
     title = forms.CharField(validators=[MaxLengthValidator(20)])
     data = ResumableFileField(
-        label="Files", multiple=True, widget=ResumableFileInput(PIECES, multiple=True)
+        label="Files", multiple=True, widget=ResumableFileInput({**PIECES}, multiple=True)
     )
 
 
@@ -87,7 +87,10 @@ class Site(AdminSite):
 class DocumentAdmin(TakesUploads, ModelAdmin):
     fields = ["title", "data"]
     formfield_overrides = {
-        DbFileField: {"form_class": ResumableFileField, "widget": AdminResumableFileInput(PIECES)}
+        DbFileField: {
+            "form_class": ResumableFileField,
+            "widget": AdminResumableFileInput({**PIECES}),
+        }
     }
 
 
