@@ -40,7 +40,7 @@ def test_a_hundred_files_are_a_batch(many, file):
     files = [file(f"{n:03}.pdf", b"%03d" % n * 3400) for n in range(100)]
     began = many.evaluate("performance.now()")
     choose(many, *files)
-    expect(many.get_by_role("status")).to_contain_text("All has come: 100 files")
+    expect(many.get_by_role("status")).to_contain_text("All has come: 100 files", timeout=120_000)
     print(f"a hundred files of 10 KB: {many.evaluate('performance.now()') - began:.0f} ms")
     save(many)
     expect(many.get_by_role("heading", name="Saved 100")).to_be_visible()
