@@ -406,6 +406,9 @@ class Field {
     const { input, texts, wrapper } = this;
     const hint = element("p", { className: "hint", id: `${input.id}_drop` }, texts.hint);
     input.setAttribute("aria-describedby", `${input.getAttribute("aria-describedby") ?? ""} ${hint.id}`.trim());
+    // Django's admin gives it a legend in place of a label.
+    const legend = input.closest("fieldset")?.querySelector("legend");
+    if (!input.labels.length && legend) input.setAttribute("aria-label", legend.textContent.trim());
     wrapper.prepend(this.list);
     wrapper.append(hint, element("div", { className: "total" }, this.bar, this.status));
     if (!input.multiple || !("webkitdirectory" in input)) return;
