@@ -5,6 +5,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from lo_storage.uploads import staging
+from lo_storage.uploads.forms import ResumableFileField
 from lo_storage.uploads.models import Upload
 
 TITLE = {"title": "x"}
@@ -197,3 +198,15 @@ def test_any_number_of_fields_is_one_query(tus, documents, round_trips):
     with round_trips:
         tus.post("/one/", TITLE | {f"{number}-staged": made_up for number in range(50)})
     assert sum("_uploads_upload" in statement for statement in round_trips) == 1
+
+
+def test_the_field_brings_what_sends_its_files_where_there_is_an_address_for_them(settings):
+    field = ResumableFileField()
+    page = field.widget.render("data", None)
+    assert 'data-uploads="/uploads/" data-max-size="1073741824" data-name="data-staged"' in page
+    media = str(field.widget.media)
+    assert 'uploads.js" type="module"' in media
+    assert media.index("tus.min.js") < media.index("uploads.js")  # which needs it
+    settings.ROOT_URLCONF = "lo_storage.tests.admin.urls"
+    assert "data-uploads" not in field.widget.render("data", None)
+    assert str(field.widget.media) == ""
