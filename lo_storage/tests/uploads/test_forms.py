@@ -201,9 +201,10 @@ def test_any_number_of_fields_is_one_query(tus, documents, round_trips):
 
 
 def test_the_field_brings_what_sends_its_files_where_there_is_an_address_for_them(settings):
+    settings.LO_STORAGE_UPLOADS = {"MAX_SIZE": 5000}
     field = ResumableFileField()
     page = field.widget.render("data", None)
-    assert 'data-uploads="/uploads/" data-max-size="1073741824" data-name="data-staged"' in page
+    assert 'data-uploads="/uploads/" data-max-size="5000" data-name="data-staged"' in page
     media = str(field.widget.media)
     assert 'uploads.js" type="module"' in media
     assert media.index("tus.min.js") < media.index("uploads.js")  # which needs it
