@@ -1,13 +1,14 @@
 """Answers to who sends what is not taken now: they arrive, and say when to try again."""
 
 import logging
+from contextlib import suppress
 from http import HTTPStatus
 from time import monotonic
 
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 
 from . import tus
-from .bodies import PATIENCE, READ_SIZE, let_go_of_silent_clients
+from .bodies import PATIENCE, READ_SIZE, silence_ends
 
 # The bytes that are read of a body that is not wanted. A page sends pieces of 8 MiB.
 UNWANTED = 16 * 1024**2
@@ -26,16 +27,10 @@ def read_on(request: HttpRequest) -> None:
     A server that closes before it has read it resets the connection (RFC 9112, section 9.6), and
     its client may never see the answer.
     """
-    let_go_of_silent_clients(request)
     left, end = UNWANTED, monotonic() + PATIENCE
-    while left > 0 and monotonic() < end:
-        try:
-            read = request.read(READ_SIZE)
-        except UnreadablePostError:
-            return
-        if not read:
-            return
-        left -= len(read)
+    with suppress(UnreadablePostError), silence_ends(request):
+        while left > 0 and monotonic() < end and (read := request.read(READ_SIZE)):
+            left -= len(read)
 
 
 def unavailable(error: Exception) -> HttpResponse:
