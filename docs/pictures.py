@@ -35,7 +35,7 @@ def upload(page, failure=""):
     """Choose two files, and how the transaction shall fail."""
     page.goto("/upload/")
     page.get_by_label("Files", exact=True).set_input_files(FILES)
-    page.get_by_label("Title").fill("March")
+    page.get_by_role("group", name="For all files").get_by_label("Title").fill("March")
     if failure:
         page.get_by_label(failure).check()
 
@@ -66,7 +66,7 @@ def toolbar(page):
     page.get_by_role("heading", name="Nothing was left behind.").wait_for()
     page.locator("#djShowToolBarButton").click()
     page.get_by_role("link", name="Large objects").click()
-    page.get_by_role("cell", name="create").first.wait_for()
+    page.get_by_role("cell", name="stage").first.wait_for()
 
 
 def statistics(page):

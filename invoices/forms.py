@@ -1,15 +1,9 @@
-from hashlib import sha256
-from uuid import UUID, uuid4, uuid5
-
 from django import forms
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.template.defaultfilters import filesizeformat
-from django.utils.functional import cached_property
 
-from lo_storage.names import suffix_of
-from lo_storage.uploads.files import KEPT, RefusedFile, StagedFile
+from lo_storage.uploads.files import RefusedFile, StagedFile
 from lo_storage.uploads.forms import ResumableFileField, ResumableFileInput
 
 from .amounts import AmountField
@@ -85,83 +79,9 @@ class InvoiceFilesField(InvoiceFileField):
         return super().get_bound_field(form, field_name)
 
 
-# Of a form that is sent again they may differ.
-NO_CONTENT = {"csrfmiddlewaretoken", "experiment"}
 # A date as HTML has it, whatever the language of the site.
 WIDGETS = {"issued": forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})}
 FIELDS = {"amount": AmountField}
-
-
-class UploadForm(forms.ModelForm):
-    """One invoice for each file; what is typed holds for all of them, and can be edited later."""
-
-    # Each form that is opened has another. A click too many sends the same one again.
-    token = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4, required=False)
-    files = InvoiceFilesField()
-    title = forms.CharField(
-        max_length=200,
-        required=False,
-        help_text="Left empty, each invoice gets the name of its file.",
-    )
-
-    class Meta:
-        model = Invoice
-        fields = ["files", "title", "amount", "issued"]
-        widgets = WIDGETS
-        field_classes = FIELDS
-
-    @cached_property
-    def sent(self):
-        """Tell this form with this content from any other, and from itself with other files.
-
-        What was staged before is named by its id, which is there also when the file is not.
-        """
-        try:
-            token = UUID(self.data.get(self.add_prefix("token"), ""))
-        except ValueError:
-            return None
-        content = [(name, texts) for name, texts in self.data.lists() if name not in NO_CONTENT]
-        kept = {*self.data.getlist(self.add_prefix("files") + KEPT)}
-        content += [
-            (file.name, file.sha256)
-            for file in self.files.getlist(self.add_prefix("files"))
-            if isinstance(file, StagedFile) and str(file.id) not in kept
-        ]
-        return uuid5(token, sha256(repr(content).encode()).hexdigest())
-
-    def saved_before(self):
-        """Return what this form has become, if it was sent before: by a click too many, perhaps."""
-        if not self.is_bound or self.sent is None:
-            return []
-        return list(
-            Invoice.objects.filter(owner=self.instance.owner, sent=self.sent).order_by("pk")
-        )
-
-    def save(self):
-        """Save all of them. The caller's transaction makes it all or nothing.
-
-        A form that was saved before is not saved again: the answer is what it has become.
-        """
-        owner, issued = self.instance.owner, self.cleaned_data["issued"]
-        # Whoever else numbers invoices of this owner waits here, until our COMMIT.
-        get_user_model().objects.select_for_update(no_key=True).get(pk=owner.pk)
-        return self.saved_before() or [
-            Invoice.objects.create(
-                owner=owner,
-                number=Invoice.objects.next_number(owner, issued.year),
-                title=self.cleaned_data["title"] or title_of(file),
-                amount=self.cleaned_data["amount"],
-                issued=issued,
-                data=file,
-                sent=self.sent,
-            )
-            for file in self.cleaned_data["files"]
-        ]
-
-
-def title_of(file):
-    title = file.name.removesuffix(suffix_of(file.name))
-    return " ".join(title.split())[:200] or "Untitled"
 
 
 class InvoiceForm(forms.ModelForm):
@@ -173,11 +93,24 @@ class InvoiceForm(forms.ModelForm):
 
 
 class ReplaceForm(forms.ModelForm):
+    """Where there is a file, both are shown before the new one takes the place of the old one."""
+
     data = NewFileField(label="New file")
+    # The id of the upload that was shown beside the old file.
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
 
     class Meta:
         model = Invoice
         fields = ["data"]
+
+    def new_file(self):
+        """Return what has come, however the rest of the form is."""
+        file = self.files.get("data") if self.is_bound else None
+        return file if isinstance(file, StagedFile) else None
+
+    def is_confirmed(self):
+        file = self.new_file()
+        return file is None or self.cleaned_data["seen"] == str(file.id)
 
 
 class DeleteForm(forms.Form):

@@ -56,13 +56,32 @@ class InvoiceQuerySet(models.QuerySet):
             self = self.filter(found)
         return self
 
-    def next_number(self, owner, year):
-        """Return the next of the numbers 2026-0001, 2026-0002, … of an owner."""
+    def with_content(self, owner, checksums):
+        """Return the owner's latest invoice of each of these files, by its SHA-256."""
+        files = LargeObject.objects.filter(sha256__in=checksums).values("name")
+        found = self.filter(owner=owner, data__in=files).with_file().order_by("pk")
+        return {invoice.sha256: invoice for invoice in found}
+
+    def next_numbers(self, owner):
+        """Return the next of the numbers 2026-0001, 2026-0002, … of an owner, by its year."""
+        last = (
+            self.filter(owner=owner, number__regex=r"^\d{4}-\d{4,6}$")
+            .order_by()
+            .values_list(Substr("number", 1, 4))
+            .annotate(last=Max(Cast(Substr("number", 6), models.IntegerField())))
+        )
+        return {year: f"{year}-{number + 1:04}" for year, number in last}
+
+    def next_number(self, owner, year, taken=()):
+        """Return the next number of a year; not one of those that are `taken`."""
         year = f"{year:04}"
         last = self.filter(owner=owner, number__regex=rf"^{year}-\d{{4,6}}$").aggregate(
             last=Max(Cast(Substr("number", 6), models.IntegerField()))
         )["last"]
-        return f"{year}-{(last or 0) + 1:04}"
+        number = (last or 0) + 1
+        while f"{year}-{number:04}" in taken:
+            number += 1
+        return f"{year}-{number:04}"
 
 
 class Invoice(models.Model):
@@ -123,12 +142,19 @@ class Invoice(models.Model):
 
     @property
     def preview(self):
-        """How a page can show the file: "image", "frame", "text" or "" for not at all."""
-        match SHOWN.get(PurePath(self.data.name).suffix.lower()):
-            case "application/pdf":
-                return "frame"
-            case "text/plain":
-                return "text"
-            case "image/avif" | "image/gif" | "image/jpeg" | "image/png" | "image/webp":
-                return "image"
-        return ""
+        """How a page can show the file."""
+        return preview_of(self.data.name)
+
+
+def preview_of(name):
+    """How a page can show it: "image", "frame", "text", "audio", "video" or "" for not at all."""
+    shown = SHOWN.get(PurePath(name).suffix.lower(), "")
+    match shown:
+        case "application/pdf":
+            return "frame"
+        case "text/plain":
+            return "text"
+        case "image/avif" | "image/gif" | "image/jpeg" | "image/png" | "image/webp":
+            return "image"
+    kind = shown.partition("/")[0]
+    return kind if kind in {"audio", "video"} else ""

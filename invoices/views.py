@@ -19,9 +19,11 @@ from lo_storage.uploads.staging import UploadGone
 from lo_storage.views import db_serve
 
 from . import links
+from .batches import UploadForm
 from .experiment import BrokenOnPurpose, experiment
-from .forms import DeleteForm, InvoiceForm, LinkForm, ReplaceForm, SearchForm, UploadForm
+from .forms import DeleteForm, InvoiceForm, LinkForm, ReplaceForm, SearchForm
 from .models import Invoice
+from .staged import Look, find, look_at, serve
 from .texts import read_text
 
 PAGE_SIZE = 20
@@ -174,18 +176,36 @@ def invoice_edit(request, pk):
 @takes_files
 def invoice_replace(request, pk):
     invoice = get_object_or_404(mine(request), pk=pk)
-    done = "replaced" if invoice.data else "added"
+    old = invoice.data.name
+    done = "replaced" if old else "added"
     form = ReplaceForm(*posted(request), instance=invoice)
-    if form.is_valid():
+    if form.is_valid() and (not old or form.is_confirmed()):
         with told_in(form), transaction.atomic(), until_commit(form), experiment(request):
             lock(request, pk)
             # The receiver deletes the old file, in the same transaction.
-            form.instance.save(update_fields=form.fields)
+            form.instance.save(update_fields=["data"])
         if form.is_valid():
             messages.success(request, f"The file was {done}.")
             return redirect(invoice)
-        invoice.refresh_from_db()
-    return render(request, "invoices/replace.html", {"form": form, "invoice": invoice})
+    invoice = get_object_or_404(mine(request), pk=pk)  # as it is, and not as it was to be
+    new = form.new_file()
+    context = {"form": form, "invoice": invoice, "look": new and Look(new, None)}
+    return render(request, "invoices/replace.html", context)
+
+
+@login_required
+@require_safe
+def staged_look(request, id):
+    """What the page shows of a file once all of it has come; asked for by a script."""
+    part = "_new" if "beside" in request.GET else "_look"
+    return render(request, f"invoices/{part}.html", {"look": look_at(request.user, id)})
+
+
+@login_required
+@require_safe
+@xframe_options_sameorigin
+def staged_serve(request, id):
+    return serve(request, find(request.user, id))
 
 
 @login_required

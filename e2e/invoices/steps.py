@@ -4,12 +4,32 @@ import time
 from io import BytesIO
 
 from PIL import Image
+from playwright.sync_api import expect
 
 
 def upload(page, *files):
     """Choose files on the page, and send the form."""
     page.get_by_label("Files", exact=True).set_input_files(files)
     page.get_by_role("button", name="Upload", exact=True).click()
+
+
+def choose(page, *files, label="Files"):
+    """Choose files, and wait until all of each has come."""
+    page.get_by_label(label, exact=True).set_input_files(files)
+    expect(page.get_by_text("All has come")).to_be_visible()
+
+
+def said(page, text):
+    """What a screen reader says, too."""
+    return page.get_by_role("status").filter(has_text=text)
+
+
+def for_all(page):
+    return page.get_by_role("group", name="For all files")
+
+
+def invoice_of_file(page, name):
+    return page.get_by_role("group", name=f"Invoice of {name}")
 
 
 def download(page, link):

@@ -7,7 +7,7 @@ from invoices.models import Invoice
 
 from ..axe import expect_accessible
 from .files import noise, pdf, png
-from .steps import upload
+from .steps import choose, invoice_of_file, said, upload
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_an_upload(alices_page, sample):
     page.get_by_label("Files", exact=True).set_input_files(
         [sample("n" * 200, png()), sample("empty.txt", b"")]
     )
-    expect(page.get_by_role("list", name="Chosen files")).to_be_visible()
+    expect(page.get_by_role("list", name="Files to save")).to_be_visible()
     expect_accessible(page)
 
 
@@ -54,11 +54,27 @@ def test_an_upload_with_errors(alices_page, sample):
     expect_accessible(page)
 
 
+def test_a_batch_with_a_mistake_and_a_file_that_is_there(alices_page, alice, invoice_of, sample):
+    page = alices_page
+    invoice_of(alice, pdf(), "rent.pdf")
+    page.goto("/upload/")
+    choose(page, sample("again.pdf", pdf()), sample("scan.png", png()), sample("a.txt", b"text"))
+    expect(page.get_by_text("You have this file already")).to_be_visible()
+    expect_accessible(page)
+    invoice_of_file(page, "scan.png").get_by_label("Amount in EUR").fill("a lot")
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.get_by_text("Preview of scan.png").click()
+    expect(page.get_by_role("img", name="scan.png")).to_be_visible()
+    expect_accessible(page)
+
+
 def test_an_upload_by_someone_who_was_signed_out(alices_page, sample):
     page = alices_page
     page.goto("/upload/")
+    choose(page, sample("rent.pdf", pdf()))
     page.context.clear_cookies()
-    upload(page, sample("rent.pdf", pdf()))
+    page.get_by_role("button", name="Upload", exact=True).click()
     expect(page.get_by_role("link", name="Sign in in another tab")).to_be_in_viewport()
     expect_accessible(page)
 
@@ -111,7 +127,7 @@ def test_editing(alices_page, invoice):
     page.get_by_label("Title").fill("Rent")
     page.get_by_label("Amount in EUR").fill("1")
     page.get_by_role("button", name="Save changes").click()
-    expect(page.get_by_role("status")).to_be_visible()
+    expect(page.get_by_role("status").first).to_be_visible()
     expect_accessible(page)
 
 
@@ -119,7 +135,9 @@ def test_replacing(alices_page, invoice, sample):
     page = alices_page
     page.goto(f"/{invoice.pk}/replace/")
     expect_accessible(page)
-    page.get_by_label("New file").set_input_files(sample("new.pdf", pdf()))
+    choose(page, sample("new.pdf", pdf()), label="New file")
+    expect(page.get_by_role("heading", name="The new file: new.pdf")).to_be_visible()
+    expect_accessible(page)
     page.get_by_label("Raise an exception").check()
     page.get_by_role("button", name="Replace file").click()
     expect(page.get_by_role("region", name="Nothing was lost")).to_be_visible()
@@ -136,12 +154,12 @@ def test_deleting(alices_page, invoice):
     expect_accessible(page)
 
 
-def test_too_many_files_for_django(alices_page, sample, settings):
+def test_too_many_fields_for_django(alices_page, sample, settings):
     page = alices_page
-    settings.DATA_UPLOAD_MAX_NUMBER_FILES = 1
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 3
     page.goto("/upload/")
     upload(page, sample("a.png", png()), sample("b.png", png()))
-    expect(page.get_by_role("status")).to_contain_text("That was too much at once")
+    expect(said(page, "That was too much at once")).to_be_visible()
     expect_accessible(page)
 
 

@@ -33,7 +33,7 @@ def tab_to(page, locator):
     def is_there():
         return locator.evaluate("element => element === document.activeElement")
 
-    for _ in range(30):
+    for _ in range(60):
         if is_there():
             return
         press_tab(page)
@@ -58,9 +58,9 @@ def test_the_order_of_the_tab_key_is_that_of_the_page(alices_page, alice, invoic
     assert [press_tab(page, "Shift+Tab") for _ in order[1:]] == order[-2::-1]
 
     page.goto("/upload/")
-    order = [*top, "Files", "Title (optional)", "Amount in EUR (optional)"]
+    order = [*top, "Files", "Choose a folder", "Title (optional)", "Amount in EUR (optional)"]
     assert [press_tab(page) for _ in order] == order
-    while press_tab(page) == "Date of issue":  # day, month, year and the calendar
+    while press_tab(page) == "Date of issue (optional)":  # day, month, year and the calendar
         pass
     expect(page.get_by_label("No, let it succeed")).to_be_focused()  # one stop for three choices
     assert [press_tab(page) for _ in range(2)] == ["Upload", "Cancel"]
@@ -100,8 +100,7 @@ def test_a_whole_visit(page, alice, sample, large_objects):
     # Not this one, after all: the focus stays where one can go on.
     tab_to(page, page.get_by_role("button", name="Remove blank.png"))
     page.keyboard.press("Enter")
-    expect(page.get_by_text("1 file,")).to_be_visible()
-    expect(page.get_by_label("Files", exact=True)).to_be_focused()
+    expect(page.get_by_role("button", name="Remove rent.pdf")).to_be_focused()
 
     # Once so that it fails: the focus is on what the page tells.
     tab_to(page, page.get_by_label("No, let it succeed"))
@@ -111,15 +110,11 @@ def test_a_whole_visit(page, alice, sample, large_objects):
     page.keyboard.press("Enter")
     expect(page.get_by_role("region", name="Nothing was left behind.")).to_be_focused()
 
-    tab_to(page, page.get_by_label("Files", exact=True))
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files([sample("rent.pdf", pdf())])
     tab_to(page, page.get_by_label("Raise an exception at the end of the work"))
     page.keyboard.press("ArrowUp")
     tab_to(page, page.get_by_role("button", name="Upload", exact=True))
     page.keyboard.press("Space")
-    expect(page.get_by_role("status")).to_have_text("Invoice 2026-0001 was uploaded.")
+    expect(page.get_by_role("status").first).to_have_text("Invoice 2026-0001 was uploaded.")
     expect(foot(page)).to_have_text(["1", "1", "0"])
 
     tab_to(page, page.get_by_role("link", name="Download"))

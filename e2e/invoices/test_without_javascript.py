@@ -21,7 +21,7 @@ def test_a_whole_visit(page, alice, sample, large_objects):
     page.get_by_label("Date of issue").fill("2026-03-02")
     large = noise(2 * MiB)
     upload(page, sample("first.png", png()), sample("second.bin", large))
-    expect(page.get_by_role("status")).to_have_text("2 invoices were uploaded.")
+    expect(page.get_by_role("status").first).to_have_text("2 invoices were uploaded.")
     expect(foot(page)).to_have_text(["2", "2", "0"])
     assert download(page, page.get_by_role("link", name="second.bin")) == ("second.bin", large)
 
@@ -39,6 +39,9 @@ def test_a_whole_visit(page, alice, sample, large_objects):
     # Replace its file, first so that it fails.
     page.get_by_role("link", name="Replace file").click()
     page.get_by_label("New file").set_input_files(sample("new.pdf", pdf()))
+    page.get_by_role("button", name="Replace file").click()
+    expect(page.get_by_text("Nothing was replaced yet.")).to_be_visible()
+    expect(page.get_by_role("heading", name="The new file: new.pdf")).to_be_visible()
     page.get_by_label("Let the database refuse at COMMIT").check()
     page.get_by_role("button", name="Replace file").click()
     expect(
@@ -46,7 +49,7 @@ def test_a_whole_visit(page, alice, sample, large_objects):
     ).to_be_visible()
     page.get_by_label("No, let it succeed").check()
     page.get_by_role("button", name="Replace file").click()
-    expect(page.get_by_role("status")).to_have_text("The file was replaced.")
+    expect(page.get_by_role("status").first).to_have_text("The file was replaced.")
     assert download(page, page.get_by_role("link", name="Download")) == ("new.pdf", pdf())
 
     # Search, delete both, sign out.

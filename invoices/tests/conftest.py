@@ -5,6 +5,7 @@ from django.test import Client
 from django.utils.html import escape
 
 from invoices.models import Invoice
+from lo_storage.uploads import staging
 from lo_storage.uploads.models import Upload
 
 
@@ -83,7 +84,29 @@ def upload(client, *files, issued="2026-03-02", **fields):
 
 
 def replace(client, invoice, name, content, **fields):
-    return client.post(f"/{invoice.pk}/replace/", **multipart([("data", name, content)], **fields))
+    """Send another file, and confirm that it takes the place of the old one."""
+    address = f"/{invoice.pk}/replace/"
+    answer = client.post(address, **multipart([("data", name, content)], **fields))
+    form = answer.context and answer.context.get("form")
+    if not form or form.errors or not (new := form.new_file()):
+        return answer
+    return client.post(address, {"data-staged": new.id, "seen": new.id, **fields})
+
+
+def stage(user, name, content):
+    """Send a file as a script does, and return its id."""
+    upload = staging.create("default", user, len(content), name)
+    staging.append("default", upload, content)
+    staging.seal("default", upload)
+    return upload.pk
+
+
+def again(client, page, **fields):
+    """Send the form that came back, with the files that it kept, and what it said."""
+    form = page.context["form"]
+    ids = [row.file.id for row in form.rows]
+    known = {f"{row.file.id}-is_known": "on" for row in form.rows if row.twin}
+    return client.post("/upload/", {"files-staged": ids, **known, **fields})
 
 
 def shows(response, text):

@@ -8,7 +8,8 @@ from django.db import IntegrityError, connection, transaction
 
 from invoices.models import Invoice
 
-from .conftest import content_of, large_objects, multipart
+from .conftest import content_of, large_objects
+from .conftest import replace as replace_by_the_page
 
 # A transaction of its own in each test: the database acts at COMMIT.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,8 +66,7 @@ class TestTwoPeople:
 
     def test_a_replace_keeps_a_title_that_was_mended_meanwhile(self, invoice, signed_in):
         with meanwhile(("update invoices_invoice set title = 'Mended'",)):
-            form = multipart([("data", "new.pdf", b"new")])
-            signed_in(invoice.owner).post(f"/{invoice.pk}/replace/", **form)
+            replace_by_the_page(signed_in(invoice.owner), invoice, "new.pdf", b"new")
         invoice.refresh_from_db()
         assert (invoice.title, content_of(invoice)) == ("Mended", b"new")
 

@@ -1,18 +1,5 @@
-// Every page works without this file. With it, forms that take files show what was chosen,
-// check sizes before anything is sent, take files that are dropped, show progress, and keep what was
-// chosen when something is wrong; and a link has a button that copies it.
-
-const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
-
-function size(bytes) {
-  const units = ["bytes", "KB", "MB", "GB"];
-  let unit = 0;
-  while (bytes >= 1024 && unit < units.length - 1) {
-    bytes /= 1024;
-    unit += 1;
-  }
-  return `${unit ? bytes.toFixed(1) : bytes} ${units[unit]}`;
-}
+// Every page works without this file. With it, each file that is chosen has a row of its own at once,
+// a form that fails stays as it is, and a link has a button that copies it.
 
 function element(name, properties = {}, ...children) {
   const node = Object.assign(document.createElement(name), properties);
@@ -42,191 +29,172 @@ function addCopyButton(input) {
   input.after(button, status);
 }
 
+// The file input is the library's: lo_storage/uploads/uploads.js sends, and holds the form back.
 function enhance(form) {
-  const input = form.querySelector("input[type=file]");
-  const field = input.closest(".field");
-  const limits = input.dataset;
-  const list = element("ul", { className: "chosen" });
-  list.setAttribute("aria-label", "Chosen files");
-  const status = element("p", { id: `${input.id}_status` });
-  status.setAttribute("role", "status");
-  const bar = element("progress", { max: 1, value: 0, hidden: true });
-  bar.setAttribute("aria-label", "Upload");
-  const cancel = element("button", { type: "button", className: "plain", hidden: true }, "Stop the upload");
   const button = form.querySelector("button:not([type=button])");
-  form.querySelector("[data-without-script]")?.remove();
-  field.append(list, element("div", { className: "progress" }, bar, status, cancel));
-  input.setAttribute("aria-describedby", `${input.getAttribute("aria-describedby") ?? ""} ${status.id}`.trim());
+  const status = element("p", { className: "sending" });
+  status.setAttribute("role", "status");
+  button.closest(".actions").after(status);
+  if (form.querySelector(".rows")) addRows(form);
+  else showBeside(form);
 
-  function problem(file) {
-    if (file.size === 0) return "The file is empty, so there is no invoice in it.";
-    if (file.size > Number(limits.maxFileSize)) {
-      return `The file is ${size(file.size)} large. One file may be up to ${size(Number(limits.maxFileSize))}.`;
-    }
-    return "";
-  }
-
-  function problemOfAll(files) {
-    const total = files.reduce((sum, file) => sum + file.size, 0);
-    const bad = files.filter(problem).length;
-    if (bad) return `${bad} of ${plural(files.length, "file")} cannot be uploaded.`;
-    if (files.length > Number(limits.maxBatchFiles ?? Infinity)) {
-      return `These are ${files.length} files. One upload may have up to ${limits.maxBatchFiles}.`;
-    }
-    if (total > Number(limits.maxBatchSize ?? Infinity)) {
-      return `Together they are ${size(total)} large. One upload may have up to ${size(Number(limits.maxBatchSize))}.`;
-    }
-    return "";
-  }
-
-  function choose(files) {
-    const transfer = new DataTransfer();
-    for (const file of files) transfer.items.add(file);
-    input.files = transfer.files;
-    show();
-  }
-
-  function show() {
-    field.classList.remove("invalid");
-    field.querySelectorAll(":scope > .errorlist").forEach((errors) => errors.remove());
-    input.removeAttribute("aria-invalid");
-    showFiles();
-  }
-
-  function showFiles() {
-    const files = [...input.files];
-    list.replaceChildren(
-      ...files.map((file) => {
-        const remove = element("button", { type: "button", className: "plain" }, "Remove");
-        remove.setAttribute("aria-label", `Remove ${file.name}`);
-        remove.addEventListener("click", () => {
-          choose(files.filter((other) => other !== file));
-          input.focus();
-        });
-        const row = element("li", {}, element("bdi", {}, file.name), element("span", { className: "size" }, size(file.size)), remove);
-        if (problem(file)) row.append(element("p", { className: "errorlist" }, problem(file)));
-        return row;
-      }),
-    );
-    const total = files.reduce((sum, file) => sum + file.size, 0);
-    status.textContent = files.length ? problemOfAll(files) || `${plural(files.length, "file")}, ${size(total)}` : "";
-    status.className = problemOfAll(files) ? "errorlist" : "";
-  }
-
-  if (input.files.length) showFiles(); // kept from the page before, beside what the server says of them
-  input.addEventListener("change", show);
-
-  form.addEventListener("dragover", (event) => {
-    if (!event.dataTransfer.types.includes("Files")) return;
-    event.preventDefault();
-    field.classList.add("dragging");
-  });
-  form.addEventListener("dragleave", (event) => {
-    if (!form.contains(event.relatedTarget)) field.classList.remove("dragging");
-  });
-  form.addEventListener("drop", (event) => {
-    if (!event.dataTransfer.files.length) return;
-    event.preventDefault();
-    field.classList.remove("dragging");
-    const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry());
-    const folders = entries.filter((entry) => entry?.isDirectory).map((entry) => entry.name);
-    const dropped = [...event.dataTransfer.files].filter((file) => !folders.includes(file.name));
-    if (dropped.length) choose(input.multiple ? [...input.files, ...dropped] : dropped.slice(0, 1));
-    if (folders.length) {
-      say(`${quoted(folders)} ${folders.length === 1 ? "is a folder" : "are folders"}: open it, and drop the files in it.`);
-    }
-  });
-
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const files = [...input.files];
-    if (problemOfAll(files)) {
-      show();
-      field.classList.add("invalid");
-      input.setAttribute("aria-invalid", "true");
-      input.focus();
-      return;
-    }
-    if (!button.disabled) send();
-  });
-
-  // Of something that went wrong: the files stay chosen, and the button can be pressed again.
-  function say(...message) {
-    status.className = message[0] ? "errorlist" : "";
-    status.replaceChildren(...message);
-    status.scrollIntoView({ block: "nearest" }); // The button is far below, on a phone.
-  }
-
+  // Of something that went wrong: the files stay, and the button can be pressed again.
   function idle(...message) {
     button.disabled = false;
-    bar.hidden = cancel.hidden = true;
-    say(...message);
+    status.className = "sending errorlist";
+    status.replaceChildren(...message);
+    status.scrollIntoView({ block: "nearest" });
   }
 
-  async function send() {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (button.disabled) return;
     button.disabled = true;
-    status.className = "";
-    status.textContent = "Sending";
-    const problem = (await problemOfFiles(input.files)) ?? (await problemOfSession(form));
-    if (problem) idle(...problem);
-    else transmit();
+    status.className = "sending";
+    status.textContent = "Saving";
+    const problem = await problemOfSession(form);
+    if (problem) return idle(...problem);
+    let answer, page;
+    try {
+      answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
+      page = parsed(await answer.text());
+    } catch {
+      return idle(...broken());
+    }
+    const refused = refusal(answer.status, page) ?? signedOut(page, answer.url);
+    if (refused) idle(...refused);
+    else replacePage(page, answer.url);
+  });
+}
+
+const FIRST_ID = "00000000-0000-0000-0000-000000000000";
+
+// What the server knows of a file that has come.
+async function look(place, id) {
+  try {
+    const answer = await fetch(place.dataset.looks.replace(FIRST_ID, id));
+    return answer.ok ? [...parsed(await answer.text()).body.childNodes] : [];
+  } catch {
+    return []; // The page that comes after the form was sent says it, too.
+  }
+}
+
+let rowsMade = 0;
+
+// Each file has its invoice below it, filled from its name, and from what holds for all.
+function addRows(form) {
+  const place = form.querySelector(".rows");
+  const template = form.querySelector("#new-row");
+  const numbers = JSON.parse(place.dataset.numbers);
+  const common = (name) => form.elements[name].value;
+  const rows = () => [...form.querySelectorAll("[data-row]")];
+  const field = (row, name) => row.querySelector(`[name$="-${name}"]`);
+  const nameOf = (row) => row.querySelector("legend bdi").textContent;
+
+  function filled(row) {
+    const name = nameOf(row);
+    return {
+      title: common("title") || titleOf(name),
+      amount: common("amount"),
+      issued: common("issued") || dateOf(name) || place.dataset.today,
+    };
   }
 
-  function transmit() {
-    const request = new XMLHttpRequest();
-    cancel.onclick = () => request.abort();
-
-    let told = 0;
-    request.upload.addEventListener("progress", ({ loaded, total }) => {
-      bar.value = loaded / total;
-      const tenth = Math.floor((10 * loaded) / total);
-      if (tenth === told) return; // A screen reader should not have to say every percent.
-      told = tenth;
-      status.textContent = `${10 * tenth} % of ${size(total)} sent`;
-    });
-    request.upload.addEventListener("load", () => {
-      bar.removeAttribute("value");
-      cancel.hidden = true; // What is written now does not stop for it.
-      status.textContent = "All is sent. The database is writing it.";
-    });
-    request.addEventListener("load", () => {
-      const page = parsed(request.responseText);
-      const problem = refusal(request.status, page) ?? signedOut(page, request.responseURL);
-      if (problem) idle(...problem);
-      else replacePage(page, request.responseURL);
-    });
-    request.addEventListener("error", async () => idle(...((await problemOfFiles(input.files)) ?? broken())));
-    request.addEventListener("abort", () => {
-      idle();
-      status.textContent = "Stopped. Nothing was saved.";
-    });
-
-    bar.value = 0;
-    bar.hidden = cancel.hidden = false;
-    request.open("POST", form.action);
-    request.send(new FormData(form));
+  function fill() {
+    const taken = {};
+    for (const row of rows()) {
+      for (const [name, value] of Object.entries(filled(row))) {
+        const input = field(row, name);
+        if (!("edited" in input.dataset)) input.value = value;
+      }
+      const number = field(row, "number");
+      const year = field(row, "issued").value.slice(0, 4);
+      const next = Number((numbers[year] ?? "-1").split("-")[1]) + (taken[year] ?? 0);
+      number.placeholder = year ? `${year}-${String(next).padStart(4, "0")}` : "";
+      if (!number.value) taken[year] = (taken[year] ?? 0) + 1;
+    }
   }
+
+  for (const row of rows()) {
+    const li = form.querySelector(`li[data-upload="${row.dataset.row}"]`);
+    if (!li) continue;
+    li.append(row);
+    const box = li.querySelector("input[type=checkbox]");
+    box.addEventListener("change", () => (row.disabled = !box.checked));
+    for (const [name, value] of Object.entries(filled(row))) {
+      const input = field(row, name);
+      if (input.value && input.value !== value) input.dataset.edited = "";
+    }
+  }
+
+  form.addEventListener("upload:added", ({ target: li }) => {
+    rowsMade += 1;
+    const copy = element("template");
+    copy.innerHTML = template.innerHTML.replaceAll("new-row", `row-${rowsMade}`);
+    const row = copy.content.querySelector("[data-row]");
+    row.querySelector("legend bdi").textContent = li.querySelector("bdi").textContent;
+    li.append(row);
+    fill();
+  });
+  form.addEventListener("upload:created", ({ target: li, detail: { id } }) => {
+    for (const input of li.querySelectorAll("[data-row] [name]")) {
+      input.name = `${id}-${input.name.split("-").at(-1)}`;
+    }
+  });
+  form.addEventListener("upload:complete", async ({ target: li, detail: { id } }) => {
+    li.querySelector("[data-look]")?.replaceChildren(...(await look(place, id)));
+  });
+  form.addEventListener("upload:removed", () => setTimeout(fill));
+  form.addEventListener("input", ({ target }) => {
+    if (target.closest("[data-row]")) {
+      if (target.value) target.dataset.edited = "";
+      else delete target.dataset.edited;
+    }
+    if (target.closest("[data-for-all], [data-row]") && target.type !== "hidden") fillBut(target);
+  });
+
+  // What is just being typed is not typed over.
+  function fillBut(input) {
+    const was = "edited" in input.dataset;
+    input.dataset.edited = "";
+    fill();
+    if (!was) delete input.dataset.edited;
+  }
+  fill();
+}
+
+const titleOf = (name) => (name.replace(/(?<=.)(\.[A-Za-z0-9]{1,10}){1,2}$/, "").split(/\s+/).filter(Boolean).join(" ").slice(0, 200) || "Untitled");
+
+// The one date in a name, 2026-03-31 or 20260331.
+function dateOf(name) {
+  const found = new Set();
+  for (const [, year, , month, day] of name.matchAll(/(?<!\d)((?:19|20)\d\d)([-._ ]?)(\d\d)\2(\d\d)(?!\d)/g)) {
+    const date = new Date(`${year}-${month}-${day}T00:00:00Z`);
+    if (!Number.isNaN(date.valueOf()) && date.getUTCDate() === Number(day)) found.add(`${year}-${month}-${day}`);
+  }
+  return found.size === 1 ? [...found][0] : "";
+}
+
+// The new file beside the old one, before it takes its place.
+function showBeside(form) {
+  const both = form.querySelector(".old-and-new");
+  if (!both) return;
+  const place = both.querySelector("[data-look]");
+  form.addEventListener("upload:complete", async ({ detail: { id } }) => {
+    place.replaceChildren(...(await look(both, id)));
+    both.hidden = !place.children.length;
+  });
+  form.addEventListener("upload:removed", () => {
+    both.hidden = true;
+    place.replaceChildren();
+  });
 }
 
 const parsed = (text) => new DOMParser().parseFromString(text, "text/html");
-const quoted = (names) => names.map((name) => `“${name}”`).join(", ");
 
 // What follows returns what to say, or nothing if all is well.
 
-// A browser keeps the place of a file, and finds only when it sends it that it is gone, or another.
-async function problemOfFiles(files) {
-  const gone = [];
-  for (const file of files) {
-    try {
-      await file.slice(0, 1).arrayBuffer();
-    } catch {
-      gone.push(file.name);
-    }
-  }
-  if (gone.length) return [`${quoted(gone)} cannot be read any more: it was moved, changed or deleted since it was chosen. Choose it again.`];
-}
-
-// Asked before hundreds of megabytes are sent. Who signed in again has a new token for forms, too.
+// Who signed in again has a new token for forms.
 async function problemOfSession(form) {
   let answer, page;
   try {
@@ -248,18 +216,18 @@ async function problemOfSession(form) {
 function signedOut(page, address) {
   if (page.querySelector(".sign-out")) return;
   const link = element("a", { href: address, target: "_blank" }, "Sign in in another tab");
-  return ["You are signed out, and nothing was saved. ", link, ", then send this again: what you chose stays here."];
+  return ["You are signed out, and nothing was saved. ", link, ", then send this again: what you sent stays here."];
 }
 
 // A page about an error says what happened in its first two lines.
 function refusal(status, page) {
   if (status < 400) return;
   const lines = [...page.querySelectorAll("main h1, main .lead")].map((line) => line.textContent.trim());
-  return lines.length ? [lines.join(". ")] : [`The server refused this, with status ${status}. What you chose stays here; try again later.`];
+  return lines.length ? [lines.join(". ")] : [`The server refused this, with status ${status}. What you sent stays here; try again later.`];
 }
 
 function broken() {
-  if (!navigator.onLine) return ["You are offline. Send this again when there is a connection: what you chose stays here."];
+  if (!navigator.onLine) return ["You are offline. Send this again when there is a connection: what you sent stays here."];
   return ["The connection broke. Send this again: nothing is saved twice."];
 }
 
@@ -274,6 +242,8 @@ function replacePage(page, address) {
   scrollTo(0, 0);
   document.querySelector("#main").focus({ preventScroll: true });
   start();
+  const module = document.querySelector('script[type="module"][src*="lo_storage/uploads/"]');
+  if (module) import(module.src).then((uploads) => uploads.enhance());
 }
 
 // Back, after a page was shown in place. Links to a part of the page fire popstate as well.

@@ -1,0 +1,78 @@
+"""What a user has sent, and no invoice has taken yet: looked at before it is saved."""
+
+from django.http import Http404, StreamingHttpResponse
+
+from lo_storage.catalogue import Entry
+from lo_storage.database import db_for_write
+from lo_storage.large_objects import WRITE_SIZE
+from lo_storage.names import suffix_of
+from lo_storage.serving.answers import answer
+from lo_storage.serving.headers import describe
+from lo_storage.uploads import staging
+from lo_storage.uploads.files import StagedFile
+
+from .models import Invoice, preview_of
+from .texts import MAX_PREVIEW, decoded
+
+CHARSETS = {"UTF-8": "utf-8", "UTF-16": "utf-16", "Windows-1252": "windows-1252"}
+
+
+class Look:
+    """What a page tells of such a file: how it can be shown, and whether I have it already."""
+
+    def __init__(self, file, twin):
+        self.file, self.twin = file, twin
+        self.preview = preview_of(file.name)
+
+
+def find(user, id):
+    """Return my upload, if all of it has come; else there is none, whosoever it is."""
+    alias = db_for_write()
+    upload = staging.find(alias, user, [id]).get(id)
+    if upload is None or not upload.is_complete or not staging.seal(alias, upload):
+        raise Http404("There is no such file.")
+    return StagedFile(alias, upload)
+
+
+def look_at(user, id):
+    file = find(user, id)
+    return Look(file, Invoice.objects.with_content(user, [file.sha256]).get(file.sha256))
+
+
+def serve(request, file):
+    """Answer as `db_serve` does for a file of a row."""
+    upload = file.upload
+    entry = Entry(
+        loid=upload.loid,
+        name=f"{upload.loid}{suffix_of(file.name)}",
+        original_name=file.name,
+        size=file.size,
+        sha256=file.sha256,
+        version=1,
+        created_at=upload.created_at,
+        modified_at=upload.created_at,
+    )
+    charset = None
+    if preview_of(file.name) == "text":
+        with file.open() as opened:
+            text = decoded(opened.read(MAX_PREVIEW), is_cut=file.size > MAX_PREVIEW)
+        charset = CHARSETS.get(text.encoding)
+    headers = describe(entry, cache_control="private, no-store", charset=charset)
+    status, headers, segments = answer(request.method, request.headers, entry, headers)
+    response = StreamingHttpResponse(_pieces(file, segments), status=status, headers=headers)
+    if "Content-Type" not in headers:
+        del response["Content-Type"]  # Django's default.
+    return response
+
+
+def _pieces(file, segments):
+    for segment in segments:
+        if isinstance(segment, bytes):
+            yield segment
+            continue
+        position, end = segment
+        with file.open() as opened:
+            opened.seek(position)
+            while position < end and (piece := opened.read(min(WRITE_SIZE, end - position))):
+                position += len(piece)
+                yield piece
