@@ -4,6 +4,7 @@ Add "lo_storage.panels.LargeObjectsPanel" to DEBUG_TOOLBAR_PANELS. Nothing else 
 and nothing here is needed without the toolbar.
 """
 
+from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
@@ -45,6 +46,14 @@ OPERATIONS = {
     large_objects.UNLINK: "unlink",
     large_objects.WRITE: "write",
 }
+with suppress(ModuleNotFoundError):  # A project may leave the uploads out.
+    from .uploads import staging
+
+    OPERATIONS |= {
+        staging.CREATE: "stage",
+        staging.APPEND: "append",
+        staging.ADOPT: "adopt",
+    }
 
 BYTEA = 17  # The OID of the type.
 TABLE_ROW = "<tr>" + 6 * "<td>{}</td>" + "</tr>"
