@@ -174,7 +174,7 @@ STORAGES = {
 FILE_UPLOAD_HANDLERS = ["config.uploads.NoFiles"]
 UPLOAD_MAX_FILE_SIZE = 100 * 1024**2
 UPLOAD_MAX_BATCH_SIZE = 200 * 1024**2
-UPLOAD_MAX_BATCH_FILES = 20
+UPLOAD_MAX_BATCH_FILES = 100
 CLAMD = env.str("CLAMD", default="")
 # What has come and is not saved yet: `manage.py lo_expire` deletes it after EXPIRES (7 days).
 LO_STORAGE_UPLOADS = {
