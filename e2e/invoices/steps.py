@@ -19,6 +19,12 @@ def choose(page, *files, label="Files"):
     expect(page.get_by_text("All has come")).to_be_visible()
 
 
+def look_at_new(page, file):
+    """Choose the file that replaces another, and wait until both are shown."""
+    choose(page, file, label="New file")
+    expect(page.get_by_role("heading", name=f"The new file: {file.name}")).to_be_visible()
+
+
 def said(page, text):
     """What a screen reader says, too."""
     return page.get_by_role("status").filter(has_text=text)

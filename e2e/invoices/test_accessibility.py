@@ -7,7 +7,7 @@ from invoices.models import Invoice
 
 from ..axe import expect_accessible
 from .files import noise, pdf, png
-from .steps import choose, invoice_of_file, said, upload
+from .steps import choose, invoice_of_file, look_at_new, said, upload
 
 
 @pytest.fixture
@@ -135,8 +135,7 @@ def test_replacing(alices_page, invoice, sample):
     page = alices_page
     page.goto(f"/{invoice.pk}/replace/")
     expect_accessible(page)
-    choose(page, sample("new.pdf", pdf()), label="New file")
-    expect(page.get_by_role("heading", name="The new file: new.pdf")).to_be_visible()
+    look_at_new(page, sample("new.pdf", pdf()))
     expect_accessible(page)
     page.get_by_label("Raise an exception").check()
     page.get_by_role("button", name="Replace file").click()

@@ -45,6 +45,7 @@ def test_an_invoice_from_its_first_file_to_its_last(admins_page, bob, sample, la
 
     file_field(page).set_input_files(sample("third.pdf", pdf("third")))
     page.get_by_role("button", name=_("Save"), exact=True).click()
+    expect(page).to_have_url(LIST)
     assert len(large_objects()) == 1
     page.get_by_role("link", name="2026-0001", exact=True).click()
     delete = page.get_by_role("link", name=_("Delete"), exact=True)

@@ -32,7 +32,7 @@ def test_no_document_is_kept_on_disk(page, ordinary_browser, profile, alice, inv
     expect(page.get_by_text(SECRET.decode())).to_be_visible()
     scan = invoice_of(alice, png() + SECRET + noise(100_000), "rent.png")
     page.goto(scan.get_absolute_url())
-    shown = "document.images[0].naturalWidth > 0"
+    shown = "() => document.images[0].naturalWidth > 0"
     page.wait_for_function(shown)
     page.goto(scan.data.url)
     page.wait_for_function(shown)

@@ -7,7 +7,7 @@ from invoices.models import Invoice
 from lo_storage.uploads.models import Upload
 
 from .files import pdf, png, wav
-from .steps import choose, download, foot, for_all, invoice_of_file, upload
+from .steps import choose, download, foot, for_all, invoice_of_file, look_at_new, upload
 
 without_script = pytest.mark.browser_context_args(java_script_enabled=False)
 
@@ -136,7 +136,7 @@ def test_the_new_file_stands_beside_the_old_one(alices_page, alice, invoice_of, 
         expect(shown).to_have_js_property("naturalWidth", width)
     page.get_by_role("button", name="Remove new.png").click()
     expect(page.get_by_role("img", name="old.png")).to_be_hidden()
-    choose(page, sample("other.png", png(90, 30)), label="New file")
+    look_at_new(page, sample("other.png", png(90, 30)))
     page.get_by_role("button", name="Replace file").click()
     expect(page.get_by_role("status").first).to_have_text("The file was replaced.")
     link = page.get_by_role("link", name="Download")

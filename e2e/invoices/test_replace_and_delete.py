@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from invoices.models import Invoice
 
 from .files import MiB, noise, pdf, sha256
-from .steps import download, foot, said
+from .steps import download, foot, look_at_new, said
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def test_a_replacement_leaves_the_new_file_alone(alices_page, invoice, sample, l
     content = noise(2 * MiB)
     page.goto(invoice.get_absolute_url())
     page.get_by_role("link", name="Replace file").click()
-    page.get_by_label("New file").set_input_files(sample("new.bin", content))
+    look_at_new(page, sample("new.bin", content))
     page.get_by_role("button", name="Replace file").click()
 
     expect(page.get_by_role("status").first).to_have_text("The file was replaced.")
@@ -84,7 +84,7 @@ def test_a_replacement_that_fails_keeps_the_old_file(
     page = alices_page
     before = snapshot()
     page.goto(f"/{invoice.pk}/replace/")
-    page.get_by_label("New file").set_input_files(sample("new.pdf", pdf()))
+    look_at_new(page, sample("new.pdf", pdf()))
     page.get_by_role("button", name="Replace file").click()
     expect(said(page, "Something went wrong here")).to_be_visible()
     assert snapshot() == before

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lo_storage.models import LargeObject
+from lo_storage.templatetags.lo_storage import visible
 
 from .files import MiB, noise, pdf, png, sha256, wav
 from .steps import download, foot, upload
@@ -87,7 +88,7 @@ def test_a_name_comes_back_as_it_was(name, saved_as, alices_page, sample):
     page.goto("/upload/")
     upload(page, sample(name, b"content"))
     expect(page.get_by_role("status").first).to_have_text("Invoice 2026-0001 was uploaded.")
-    expect(page.get_by_role("definition").filter(has_text=name)).to_be_visible()
+    expect(page.get_by_role("definition").filter(has_text=visible(name))).to_be_visible()
     assert download(page, page.get_by_role("link", name="Download")) == (
         saved_as or name,
         b"content",

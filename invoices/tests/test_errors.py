@@ -52,7 +52,7 @@ def test_a_session_that_ended_meanwhile_is_not_said_to_be_the_database_s_absence
         Session.objects.all().delete()
         return []
 
-    monkeypatch.setattr("invoices.forms.UploadForm.save", elsewhere)
+    monkeypatch.setattr("invoices.batches.UploadForm.save", elsewhere)
     page = upload(client, ("a.pdf", b"a"))
     assert page.status_code == 400
     assert shows(page, "You were signed out meanwhile")
