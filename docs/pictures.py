@@ -48,6 +48,7 @@ def screenshot(page):
 
 def uploading(page):
     upload(page, "Raise an exception")
+    page.get_by_text("All has come").wait_for()
 
 
 def admin(page):
