@@ -31,24 +31,30 @@ FILES = [
 ]
 
 
-def upload(page, failure=""):
-    """Choose two files, and how the transaction shall fail."""
+def fill_in(page, failure):
+    """Open the form, and say how the transaction shall fail."""
     page.goto("/upload/")
-    page.get_by_label("Files", exact=True).set_input_files(FILES)
     page.get_by_role("group", name="For all files").get_by_label("Title").fill("March")
-    if failure:
-        page.get_by_label(failure).check()
+    page.get_by_label(failure).check()
+    return page.get_by_label("Files", exact=True)
+
+
+def choose(page, files):
+    """Choose one after the other: the first has the lower number."""
+    for number, file in enumerate(FILES, 1):
+        files.set_input_files(file)
+        page.get_by_text(f"All has come: {number} file").wait_for()
+    page.get_by_text("Preview").wait_for()
 
 
 def screenshot(page):
-    upload(page, "Let the database refuse at COMMIT")
+    choose(page, fill_in(page, "Let the database refuse at COMMIT"))
     page.get_by_role("button", name="Upload").click()
     page.get_by_role("heading", name="Nothing was left behind.").wait_for()
 
 
 def uploading(page):
-    upload(page, "Raise an exception")
-    page.get_by_text("All has come").wait_for()
+    choose(page, fill_in(page, "Raise an exception"))
 
 
 def admin(page):
@@ -62,7 +68,7 @@ def toolbar(page):
         "**/*.js",
         lambda route: route.abort() if "toolbar" not in route.request.url else route.continue_(),
     )
-    upload(page, "Raise an exception")
+    fill_in(page, "Raise an exception").set_input_files(FILES)
     page.get_by_role("button", name="Upload").click()
     page.get_by_role("heading", name="Nothing was left behind.").wait_for()
     page.locator("#djShowToolBarButton").click()

@@ -224,7 +224,7 @@ def test_a_screen_reader_is_told_each_tenth(many, large):
     expect(many.get_by_role("status")).to_contain_text("All has come")
     told = many.evaluate("told")
     assert 4 <= len(told) <= 12
-    assert told[-1] == "All has come: 1 files, 640.0 KB."
+    assert told[-1] == "All has come: 1 file, 640.0 KB."
 
 
 def test_who_leaves_while_something_runs_is_asked(many, large):

@@ -24,8 +24,10 @@ const TEXTS = {
   startsAgain: "What had come is no longer there. It is sent again.",
   stoppedAt: "Stopped at {percent} %. Choose the file again, and it goes on there.",
   cameWhole: "Came whole, and was not saved.",
-  sent: "{percent} % of {size} sent, {done} of {count} files",
-  allSent: "All has come: {count} files, {size}.",
+  sent: "{percent} % of {size} sent, {done} of {count}",
+  allSent: "All has come: {count}, {size}.",
+  oneFile: "1 file",
+  manyFiles: "{count} files",
   saving: "Saving when all has come.",
   notYet: "“{name}” has not come. Let it go on, try it again, or remove it. Then save.",
   already: "“{name}” is in the list already.",
@@ -521,7 +523,8 @@ class Field {
     const tenth = rows.length && `${Math.floor((10 * sent) / (size || 1))} ${rows.length} ${done.length === rows.length}`;
     if (tenth === this.told) return;
     this.told = tenth;
-    const values = { percent: percentOf(sent, size), size: sizeOf(size), done: done.length, count: rows.length };
+    const count = fill(rows.length === 1 ? this.texts.oneFile : this.texts.manyFiles, { count: rows.length });
+    const values = { percent: percentOf(sent, size), size: sizeOf(size), done: done.length, count };
     if (!rows.length) this.announce("");
     else if (done.length === rows.length) this.announce(fill(this.texts.allSent, values));
     else this.announce(`${fill(this.texts.sent, values)}. ${this.waiting ? this.texts.saving : ""}`);
