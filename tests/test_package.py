@@ -36,11 +36,12 @@ django.setup()
 import lo_storage
 
 print(lo_storage.__file__)
+NEED_OTHERS = {"admin", "panels", "uploads.ninja", "uploads.rest_framework"}
 
 
 def import_all(package):
     for module in iter_modules(package.__path__, f"{package.__name__}."):
-        if module.name not in {"lo_storage.admin", "lo_storage.panels"}:  # they need their apps
+        if module.name.removeprefix("lo_storage.") not in NEED_OTHERS:
             imported = import_module(module.name)
             if module.ispkg:
                 import_all(imported)

@@ -72,7 +72,7 @@ def test_ends_a_statement_and_leaves_what_takes_longer(alice, site):
     old = Invoice.objects.create(owner=alice, data=ContentFile(CONTENT, "a.bin"), number="1")
     body = (
         b'--limit\r\nContent-Disposition: form-data; name="files"; filename="b.bin"\r\n\r\n'
-        + CONTENT
+        + CONTENT[::-1]  # which alice has not yet
         + b'\r\n--limit\r\nContent-Disposition: form-data; name="issued"\r\n\r\n2026-03-02'
         b"\r\n--limit--\r\n"
     )
@@ -95,7 +95,7 @@ def test_ends_a_statement_and_leaves_what_takes_longer(alice, site):
     assert upload.getresponse().status == 302
     new = Invoice.objects.get(number="2026-0001")
     with new.data.open() as file:
-        assert file.read() == CONTENT
+        assert file.read() == CONTENT[::-1]
     assert ask(site, "/")[0] == 200
 
 

@@ -19,6 +19,6 @@ HIDDEN = re.compile(
 def visible(name: str) -> str:
     """Return a name with `[U+202E]` in place of what would hide its end.
 
-    `invoice\\u202efdp.exe` looks like `invoiceexe.pdf` in a page, and is a program.
+    `letter\\u202efdp.exe` looks like `letterexe.pdf` in a page, and is a program.
     """
     return HIDDEN.sub(lambda match: f"[U+{ord(match[0]):04X}]", name)

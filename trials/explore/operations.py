@@ -50,7 +50,7 @@ def sql(statement: str) -> None:
         cursor.execute(statement)
 
 
-def new_file(who: str) -> ContentFile[bytes]:
+def new_file(who: str) -> "ContentFile[bytes]":
     return ContentFile(f"content of {who}".encode(), f"new-{who}.txt")
 
 
