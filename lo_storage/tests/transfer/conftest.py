@@ -30,6 +30,12 @@ def folder(tmp_path):
 
 
 @pytest.fixture
+def out(tmp_path):
+    """Where an export goes."""
+    return tmp_path / "out"
+
+
+@pytest.fixture
 def letter(letters, folder):
     """A function that makes a row whose file is in the folder."""
 

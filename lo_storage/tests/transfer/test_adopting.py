@@ -5,19 +5,7 @@ from django.core.management import CommandError
 
 from lo_storage.models import LargeObject
 
-from ..commands import run
-
-COLUMN = "lo_storage_tests.Letter.data"
-
-
-def lo_import(**options):
-    return run("lo_import", column=COLUMN, **options)
-
-
-def content_of(row):
-    row.refresh_from_db()
-    with row.data.open() as file:
-        return file.read()
+from .steps import content_of, lo_import
 
 
 def test_what_another_column_has_is_not_adopted(objects, another_table):

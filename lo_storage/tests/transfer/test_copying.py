@@ -14,6 +14,7 @@ from lo_storage.transfer import rows
 
 from ..commands import run
 from .conftest import THEN
+from .steps import content_of
 
 COLUMN = "lo_storage_tests.Letter.scan"
 DATA = "lo_storage_tests.Letter.data"
@@ -73,12 +74,6 @@ def files_of(folder):
         for path in folder.rglob("*")
         if path.is_file()
     }
-
-
-def content_of(row):
-    row.refresh_from_db()
-    with row.data.open() as file:
-        return file.read()
 
 
 def names(letters):

@@ -8,19 +8,7 @@ from django.db import connections
 
 from lo_storage.transfer import rows
 
-from ..commands import run
-
-COLUMN = "lo_storage_tests.Letter.data"
-
-
-def lo_import(source, **options):
-    return run("lo_import", column=COLUMN, **{"from": str(source), "jobs": 1} | options)
-
-
-def content_of(row):
-    row.refresh_from_db()
-    with row.data.open() as file:
-        return file.read()
+from .steps import COLUMN, content_of, lo_import
 
 
 def test_the_source_goes_if_no_row_names_it_and_it_was_asked_for(letter, letters, folder):

@@ -1,34 +1,13 @@
 """All files of a database in a folder."""
 
-import csv
-
 import pytest
-from django.core.files.base import ContentFile
 from django.core.management import CommandError
 from django.db import connection
 
 from lo_storage.models import LargeObject
 from lo_storage.transfer import bags, exporting, folders
 
-from ..commands import run
-
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
-def lo_export(folder, **options):
-    return run("lo_export", all=str(folder), **options)
-
-
-def index(folder):
-    with open(folder / "index.csv", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def made(letters, *contents):
-    return [letters.objects.create(data=ContentFile(data, "a.pdf")) for data in contents]
+from .steps import index, lo_export, made
 
 
 def test_no_file_is_a_bag_too(letters, out):

@@ -1,32 +1,11 @@
 """What is left alone in a folder, and what says why."""
 
-import csv
-
 import pytest
-from django.core.files.base import ContentFile
 from django.core.management import CommandError
 
 from lo_storage.transfer import bags, exporting, folders
 
-from ..commands import run
-
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
-def lo_export(folder, **options):
-    return run("lo_export", all=str(folder), **options)
-
-
-def index(folder):
-    with open(folder / "index.csv", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def made(letters, *contents):
-    return [letters.objects.create(data=ContentFile(data, "a.pdf")) for data in contents]
+from .steps import lo_export, made
 
 
 def test_a_folder_with_something_else_is_left_alone(letters, tmp_path):

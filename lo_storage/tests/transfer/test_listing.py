@@ -1,7 +1,5 @@
 """Which files an export has, and where."""
 
-import csv
-
 import pytest
 from django.core.files.base import ContentFile
 from django.core.management import CommandError
@@ -10,25 +8,7 @@ from lo_storage.models import LargeObject
 from lo_storage.storage import db_file_storage
 from lo_storage.transfer import bags
 
-from ..commands import run
-
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
-def lo_export(folder, **options):
-    return run("lo_export", all=str(folder), **options)
-
-
-def index(folder):
-    with open(folder / "index.csv", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def made(letters, *contents):
-    return [letters.objects.create(data=ContentFile(data, "a.pdf")) for data in contents]
+from .steps import index, lo_export, made
 
 
 def test_each_file_is_there_once_whoever_names_it(letters, out):

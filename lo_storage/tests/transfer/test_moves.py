@@ -5,12 +5,7 @@ from django.core.management import CommandError
 from django.db import models, transaction
 
 from ..commands import run
-
-COLUMN = "lo_storage_tests.Letter.data"
-
-
-def lo_import(source, **options):
-    return run("lo_import", column=COLUMN, **{"from": str(source), "jobs": 1} | options)
+from .steps import COLUMN, lo_import
 
 
 @pytest.mark.parametrize("autocommit", [True, False])

@@ -9,19 +9,7 @@ from django.core.management import CommandError
 
 from lo_storage.models import LargeObject
 
-from ..commands import run
-
-COLUMN = "lo_storage_tests.Letter.data"
-
-
-def lo_import(source, **options):
-    return run("lo_import", column=COLUMN, **{"from": str(source), "jobs": 1} | options)
-
-
-def content_of(row):
-    row.refresh_from_db()
-    with row.data.open() as file:
-        return file.read()
+from .steps import content_of, lo_import
 
 
 def test_a_name_that_both_have_is_nobodys_to_guess(letter, letters, folder):

@@ -9,18 +9,7 @@ from lo_storage.models import LargeObject
 from lo_storage.transfer import rows
 
 from ..commands import run
-
-COLUMN = "lo_storage_tests.Letter.data"
-
-
-def lo_import(source, **options):
-    return run("lo_import", column=COLUMN, **{"from": str(source), "jobs": 1} | options)
-
-
-def content_of(row):
-    row.refresh_from_db()
-    with row.data.open() as file:
-        return file.read()
+from .steps import COLUMN, content_of, lo_import
 
 
 def test_an_upload_that_comes_meanwhile_is_kept(letter, letters, meddling):

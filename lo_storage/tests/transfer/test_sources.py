@@ -11,18 +11,7 @@ from lo_storage.models import LargeObject
 from lo_storage.transfer import sources, storing
 
 from ..commands import run
-
-COLUMN = "lo_storage_tests.Letter.data"
-
-
-def lo_import(**options):
-    return run("lo_import", column=COLUMN, **options)
-
-
-def content_of(row):
-    row.refresh_from_db()
-    with row.data.open() as file:
-        return file.read()
+from .steps import COLUMN, content_of, lo_import
 
 
 def test_bytes_of_a_column_come_in_under_the_name_that_another_has(letters, monkeypatch):

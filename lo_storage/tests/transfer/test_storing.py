@@ -6,19 +6,7 @@ from django.db import connection
 
 from lo_storage.models import LargeObject
 
-from ..commands import run
-
-COLUMN = "lo_storage_tests.Letter.data"
-
-
-def lo_import(source, **options):
-    return run("lo_import", column=COLUMN, **{"from": str(source), "jobs": 1} | options)
-
-
-def content_of(row):
-    row.refresh_from_db()
-    with row.data.open() as file:
-        return file.read()
+from .steps import content_of, lo_import
 
 
 def test_a_row_that_the_database_refuses_stops_no_other(letter, folder):
