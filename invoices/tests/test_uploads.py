@@ -297,7 +297,7 @@ def test_uploads_at_the_same_time_get_different_numbers(alice, signed_in):
     client = signed_in(alice)
 
     def send(name):
-        response = upload(client, *[(f"{name}{n}.pdf", b"x") for n in range(5)])
+        response = upload(client, *[(f"{name}{n}.pdf", f"{name}{n}".encode()) for n in range(5)])
         connection.close()  # That of this thread.
         return response.status_code
 
