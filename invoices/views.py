@@ -123,13 +123,14 @@ def invoice_list(request):
 def invoice_upload(request):
     instance = Invoice(owner=request.user)
     form = UploadForm(*posted(request), instance=instance)
-    if before := form.saved_before():
-        return uploaded(request, before)
     if form.is_valid():
         with told_in(form), transaction.atomic(), until_commit(form), experiment(request):
             invoices = form.save()
         if form.is_valid():
             return uploaded(request, invoices)
+    # A click too many finds its files saved: by the first, and perhaps while it was looked at.
+    if before := form.saved_before():
+        return uploaded(request, before)
     return render(request, "invoices/upload.html", {"form": form})
 
 
