@@ -129,7 +129,7 @@ def invoice_upload(request):
         if form.is_valid():
             return uploaded(request, invoices)
     # A click too many finds its files saved: by the first, and perhaps while it was looked at.
-    if before := form.saved_before():
+    elif before := form.saved_before():
         return uploaded(request, before)
     return render(request, "invoices/upload.html", {"form": form})
 
