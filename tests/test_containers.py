@@ -1,6 +1,7 @@
 """docker-compose.yml as it is, by a container engine; `.ci/run containers` finds or starts one."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -19,8 +20,14 @@ from .test_embedded_postgres import until
 ROOT = Path(__file__).parent.parent
 PROJECT = "lo-storage-test"
 HUNDRED = Random(0).randbytes(100 * 2**20)
+
 FIND = ["find", "/there", "-type", "f"]
 DOCKER_S_PATIENCE = 10  # seconds, if nothing else is said
+
+
+def another_hundred():
+    """Which nobody has yet: a form says what its user has, and is sent again."""
+    return os.urandom(16) + HUNDRED[16:]
 
 
 def docker(*arguments):
@@ -195,7 +202,7 @@ def test_who_is_slow_keeps_nobody_waiting(containers, session):
 def test_an_upload_that_is_killed_leaves_nothing(containers, session, file):
     stored = containers.stored()
     with (
-        uploading(session, containers.address, HUNDRED) as (connection, body),
+        uploading(session, containers.address, another_hundred()) as (connection, body),
         containers.nobody_numbers_invoices(),
     ):
         connection.sendall(body)
@@ -221,7 +228,7 @@ def test_a_site_that_is_stopped_ends_an_upload(containers, session, file):
     invoices, *_ = containers.stored()
     with (
         ThreadPoolExecutor() as pool,
-        uploading(session, containers.address, HUNDRED) as (connection, body),
+        uploading(session, containers.address, another_hundred()) as (connection, body),
     ):
         with containers.nobody_numbers_invoices():
             connection.sendall(body)
@@ -245,7 +252,7 @@ def test_stop_and_down_end_an_upload_and_a_download_and_take_no_other(
     with (
         ThreadPoolExecutor() as pool,
         opened(containers.address, containers.certificate, get) as download,
-        uploading(session, containers.address, HUNDRED) as (upload, body),
+        uploading(session, containers.address, another_hundred()) as (upload, body),
     ):
         assert download.recv(15) == b"HTTP/1.1 200 OK"
         upload.sendall(body[: len(body) // 2])

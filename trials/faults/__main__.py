@@ -23,7 +23,11 @@ from .cluster import Cluster, small_disk, until
 from .faults import FAULTS, Site
 
 CLIENTS = 6
-PLANTED = "-c synchronous_commit=off -c wal_writer_delay=10s"
+# What was answered stays in the memory of the server that is killed.
+PLANTED = (
+    "-c synchronous_commit=off -c wal_writer_delay=10s -c wal_writer_flush_after=1GB"
+    " -c wal_buffers=64MB"
+)
 PAUSE = 3  # seconds at the most, between two faults; where there is one round, a third
 
 ROWS = """
