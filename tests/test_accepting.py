@@ -12,9 +12,9 @@ from io import BytesIO
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
-from fpdf import FPDF
 from openpyxl import Workbook
 from PIL import Image
+from pypdf import PdfWriter
 
 from config.accepting import fits_its_name, within_pixels
 
@@ -47,9 +47,9 @@ def boxes(brand):
     return struct.pack(">I4s4sI8s", 24, b"ftyp", brand, 0, b"mif1heic") + bytes(100)
 
 
-document = FPDF()
-document.add_page()
-PDF = bytes(document.output())
+document = PdfWriter()
+document.add_blank_page(200, 100)
+PDF = written(document.write)
 XLSX = written(Workbook().save)
 DOCX = archive("[Content_Types].xml", "_rels/.rels", "word/document.xml")
 ODT = archive("mimetype", "content.xml")
