@@ -61,16 +61,21 @@ def python(request):
     return environment(folder, *packages)
 
 
+def begin(project):
+    """Follow the README up to the models and the view."""
+    (_, make), *others = steps(README)
+    project.follow("console", make)
+    project.copy_the_library()
+    for place, text in others:
+        if place in FOLLOWED:
+            project.follow(place, text)
+
+
 @pytest.fixture
 def project(tmp_path, python):
     """A project by the README, up to its models and the view."""
     with Project(tmp_path, python) as project:
-        (_, make), *others = steps(README)
-        project.follow("console", make)
-        project.copy_the_library()
-        for place, text in others:
-            if place in FOLLOWED:
-                project.follow(place, text)
+        begin(project)
         yield project
 
 
@@ -1188,12 +1193,7 @@ def test_clamav(tmp_path):
         TemporaryDirectory(prefix="clamav-", dir="/tmp") as folder,  # a socket has a short path
         Project(tmp_path) as project,
     ):
-        (_, make), *others = steps(README)
-        project.follow("console", make)
-        project.copy_the_library()
-        for place, text in others:
-            if place in FOLLOWED:
-                project.follow(place, text)
+        begin(project)
         blocks = [text for _, text in steps(UPLOADS)]
         for word in ["INSTALLED_APPS", "CLAMD"]:
             (text, *_) = [text for text in blocks if word in text]

@@ -4,10 +4,7 @@ import hashlib
 import os
 import random
 import socket
-import subprocess
-import sys
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from django.conf import settings as site
@@ -19,7 +16,7 @@ from lo_storage.uploads.models import Upload
 
 from .serving import database
 from .test_uploads import PIECE, MiB, Visitor, answer
-from .web_servers import WebServer, eventually
+from .web_servers import eventually, running
 
 CLIENTS = 20
 
@@ -35,23 +32,11 @@ def server(tmp_path, transactional_db):
         "DEMO": "1",  # and so plain HTTP
         "TMPDIR": str(tmp_path),
     }
-    log = tmp_path / "server.log"
-    with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as output:
-        number = listener.fileno()
-        listens = [f"--fd={number}", "--lifespan=off"]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "tests.uploads_asgi_site:application", *listens],
-            cwd=Path(__file__).parent.parent,
-            env=environment,
-            pass_fds=[number],
-            stdout=output,
-            stderr=output,
-        )
-        try:
-            yield WebServer(process, listener.getsockname(), log)
-        finally:
-            process.terminate()
-            process.wait()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        command = ["-m", "uvicorn", "tests.uploads_asgi_site:application", "--lifespan=off"]
+        command.append(f"--fd={listener.fileno()}")
+        with running(command, listener, environment, tmp_path / "server.log") as server:
+            yield server
 
 
 @pytest.fixture

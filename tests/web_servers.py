@@ -77,19 +77,24 @@ class WebServer:
 @contextmanager
 def web_server(kind, directory, **site):
     """Run a server until the end of the block; `site` holds Django settings."""
-    log = directory / f"{kind}.log"
-    with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as output:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)  # also of what it accepts
         number = listener.fileno()
+        command = [*COMMANDS[kind], str(number) if kind == "uvicorn" else f"--bind=fd://{number}"]
+        environment = {**os.environ, "SITE": json.dumps(site)}
+        with running(command, listener, environment, directory / f"{kind}.log") as server:
+            yield server
+
+
+@contextmanager
+def running(command, listener, environment, log):
+    """A server of these arguments of Python, which has its listener, until the end of the block."""
+    with log.open("wb") as output:
         process = subprocess.Popen(
-            [
-                sys.executable,
-                *COMMANDS[kind],
-                str(number) if kind == "uvicorn" else f"--bind=fd://{number}",
-            ],
+            [sys.executable, *command],
             cwd=Path(__file__).parent.parent,
-            env={**os.environ, "SITE": json.dumps(site)},
-            pass_fds=[number],
+            env=environment,
+            pass_fds=[listener.fileno()],
             stdout=output,
             stderr=output,
         )
