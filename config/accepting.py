@@ -6,6 +6,8 @@ import puremagic
 from django.core.exceptions import ValidationError
 from PIL import Image
 
+from lo_storage.uploads.images import ResumableImageField
+
 # What a signature is looked for in: a PDF may begin after other bytes, a tar has its own at 257.
 HEAD = 4096
 
@@ -80,7 +82,5 @@ def within_pixels(file):
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         width, height = limit, 2
     if width * height > limit:
-        raise ValidationError(
-            f"The image has more than {limit // 1_000_000} million pixels. Make it smaller, and"
-            " choose it again."
-        )
+        sentence = ResumableImageField.default_error_messages["too_many_pixels"]
+        raise ValidationError(sentence, params={"limit": limit // 1_000_000})

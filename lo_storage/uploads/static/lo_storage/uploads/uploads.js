@@ -489,8 +489,7 @@ class Field {
     if (!input.multiple && files.length) {
       if (files.length > 1) this.announce(fill(texts.onlyOne, { name: files[0].name }));
       files = files.slice(0, 1);
-      for (const row of this.rows) row.remove();
-      this.list.replaceChildren();
+      this.makeRoom();
     }
     const limit = Number(this.wrapper.dataset.maxSize || Infinity);
     for (const file of files) {
@@ -500,15 +499,27 @@ class Field {
       if (twin && ["failed", "held", "paused"].includes(twin.state) && !twin.isHopeless) twin.takeAgain(file);
       else if (twin) this.announce(fill(texts.already, { name: file.name }));
       if (twin) continue;
-      const row = new Row(this, file);
-      this.rows.add(row);
-      this.list.append(row.li);
-      row.emit("added", { file });
+      const row = this.addRow(file);
       if (file.size > limit) {
         row.isHopeless = true;
         row.fail(fill(texts.tooLarge, { size: sizeOf(file.size), limit: sizeOf(limit) }));
       } else row.queue();
     }
+  }
+
+  // Of a file, or of what came whole before, which has none.
+  addRow(file) {
+    const row = new Row(this, file);
+    this.rows.add(row);
+    this.list.append(row.li);
+    row.emit("added", file instanceof File ? { file } : {});
+    return row;
+  }
+
+  // A field of one file has the new one.
+  makeRoom() {
+    for (const row of this.rows) row.remove();
+    this.list.replaceChildren();
   }
 
   // One bar for all; said once for each tenth.
@@ -548,7 +559,7 @@ class Field {
     } catch {
       return "same";
     }
-    const wrapper = [...page.querySelectorAll(".uploads[data-uploads]")].at(0);
+    const wrapper = page.querySelector(".uploads[data-uploads]");
     const fresh = wrapper?.closest("form")?.querySelector("[name=csrfmiddlewaretoken]")?.value;
     if (!fresh) return "signedOut";
     if (!this.form) return "same";
@@ -674,15 +685,9 @@ class Field {
 
   // It is all there: no file is needed.
   take(url, key, name, size) {
-    if (!this.input.multiple) {
-      for (const row of this.rows) row.remove();
-      this.list.replaceChildren();
-    }
-    const row = new Row(this, { name, size, type: "" });
+    if (!this.input.multiple) this.makeRoom();
+    const row = this.addRow({ name, size, type: "" });
     row.upload.resumeFromPreviousUpload({ uploadUrl: url, urlStorageKey: key });
-    this.rows.add(row);
-    this.list.append(row.li);
-    row.emit("added", {});
     row.created(idOf(url));
     row.complete();
     row.remover.focus();
