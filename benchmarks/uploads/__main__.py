@@ -191,6 +191,7 @@ class Slow:
 
     def read(self, size: int) -> bytes:
         size = min(size, RATE // 4)
+        # It is the slow line that is measured.
         time.sleep(max(0, self.began + self.sent / RATE - time.monotonic()))
         piece = bytes(self.content[self.sent : self.sent + size])
         self.sent += len(piece)
@@ -219,7 +220,7 @@ def crowd(bench: Bench, address: str) -> str:
             began = time.perf_counter()
             status, _, _ = reader.ask("GET", "/page/")
             pages.append((time.perf_counter() - began) * 1000 if status == 200 else float("inf"))
-            time.sleep(0.1)
+            time.sleep(0.1)  # Pages are asked for as by a person, and not as by another load.
         for thread in threads:
             thread.join()
     answered = sum(page < float("inf") for page in pages)
@@ -296,6 +297,7 @@ def kills(bench: Bench) -> None:
         for thread in threads:
             thread.start()
         while len(killed) < bench.options.kills and any(thread.is_alive() for thread in threads):
+            # A kill comes at any moment of an upload.
             time.sleep(bench.choice.uniform(0, 2 * bench.options.pause))
             killed += filter(None, [kill(bench, web)])
         for thread in threads:

@@ -41,7 +41,7 @@ class Uploader:
     ) -> tuple[int, str, http.client.HTTPMessage]:
         more = {name.replace("_", "-"): str(value) for name, value in headers.items()}
         try:
-            self.connection.request(method, address, body, self.headers | more)  # type: ignore[arg-type]
+            self.connection.request(method, address, body, self.headers | more)  # type: ignore[arg-type]  # it reads any body that has read()
             response = self.connection.getresponse()
             return response.status, response.read().decode(), response.headers
         except ANYTHING:
@@ -85,7 +85,7 @@ class Uploader:
                     offset = self.patch(address, offset, content[offset : offset + step])
                 return address
             except ANYTHING:
-                time.sleep(0.1)
+                time.sleep(0.1)  # A server that was killed has to come back.
 
     def save(self, address: str, title: str = "") -> tuple[float, float]:
         """Let a row take an upload: how many milliseconds that took, and how many the adoption."""
