@@ -19,6 +19,7 @@ from lo_storage.constraints import LargeObjectReference
 from lo_storage.fields import DbFileField
 from lo_storage.models import LargeObject
 from lo_storage.names import suffix_of
+from lo_storage.querysets import DbFileQuerySet
 from lo_storage.serving.headers import SHOWN
 from lo_storage.storage import DbFileStorage
 
@@ -33,7 +34,7 @@ class Folded(Func):
     output_field = models.TextField()
 
 
-class InvoiceQuerySet(models.QuerySet):
+class InvoiceQuerySet(DbFileQuerySet):
     def with_file(self):
         """Annotate what the catalogue knows of each file: no file is opened for it."""
         file = LargeObject.objects.filter(name=OuterRef("data"))

@@ -13,7 +13,7 @@ from django.db.backends.utils import CursorDebugWrapper
 from django.db.transaction import TransactionManagementError
 
 try:
-    from psycopg import Cursor, errors, pq
+    from psycopg import Connection, Cursor, errors, pq
 except ImportError as error:
     raise ImproperlyConfigured(
         f"lo_storage.E003: psycopg 3 is needed ({error}); run: pip install 'psycopg[binary]'"
@@ -73,6 +73,18 @@ class GatheringCursor(Cursor[Any]):
 
 
 @contextmanager
+def _prepared(connection: Connection[Any]) -> Iterator[None]:
+    """Let the server keep the plans of this library's statements, and of no others, if so set."""
+    others = connection.prepare_threshold
+    threshold = getattr(settings, "PG_LO_STORAGE_PREPARE_THRESHOLD", others)
+    connection.prepare_threshold = threshold
+    try:
+        yield
+    finally:
+        connection.prepare_threshold = others
+
+
+@contextmanager
 def cursor(alias: str, cursor_class: Callable[[Any], Cursor[Any]] = Cursor) -> Iterator[Any]:
     """Yield a cursor of psycopg's that binds on the server, in Django's wrapper.
 
@@ -96,7 +108,7 @@ def cursor(alias: str, cursor_class: Callable[[Any], Cursor[Any]] = Cursor) -> I
     server_side = cursor_class(connection.connection)
     server_side.format = pq.Format.BINARY
     try:
-        with connection._prepare_cursor(server_side) as wrapped:
+        with _prepared(connection.connection), connection._prepare_cursor(server_side) as wrapped:
             if isinstance(wrapped, CursorDebugWrapper):
                 _keep_content_out_of_the_log(wrapped)
             yield wrapped

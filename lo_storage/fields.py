@@ -7,6 +7,7 @@ refused leaves no file behind, in autocommit too.
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 from functools import wraps
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from django.db import connections, models, router, transaction
 from django.db.models.fields.files import FieldFile, ImageFieldFile
 from django.forms import Field
 
+from .catalogue import Entry
 from .storage import DbFileStorage, db_file_storage
 
 __all__ = ["DbFieldFile", "DbFileField", "DbImageField", "DbImageFieldFile"]
@@ -25,11 +27,46 @@ __all__ = ["DbFieldFile", "DbFileField", "DbImageField", "DbImageFieldFile"]
 _UNSTORABLE = dict.fromkeys([0, *range(0xD800, 0xE000)], "\N{REPLACEMENT CHARACTER}")
 
 
-class _AtomicFieldFileMixin:
-    """Makes file and row one transaction where Django's `FieldFile` changes both."""
+def entry_attribute(field: str) -> str:
+    """Return the attribute of a row that has the catalogue's row of a file, if it was read."""
+    return f"_{field}_entry"
+
+
+class _FieldFileMixin:
+    """Makes file and row one transaction where Django's `FieldFile` changes both.
+
+    What `DbFileQuerySet.with_entries()` has read with the row is not asked for again.
+    """
 
     instance: models.Model
     file: Any
+    field: Any
+    name: str | None
+    storage: Any
+    _committed: bool
+
+    @property
+    def entry(self) -> Entry:
+        """What the catalogue knows of the file: one round trip, or none after `with_entries()`.
+
+        Raises `ValueError` without a file, and `FileNotFoundError` for one that is not catalogued.
+        """
+        self._require_file()  # type: ignore[attr-defined]
+        return self._known_entry() or self.storage.entry(self.name)
+
+    @property
+    def size(self) -> int:
+        known = self._known_entry()
+        return known.size if known else super().size  # type: ignore[misc]
+
+    def _known_entry(self) -> Entry | None:
+        known = getattr(self.instance, entry_attribute(self.field.name), None)
+        if not (self._committed and known and known["name"] == self.name):
+            return None
+        moments = {
+            name: datetime.fromisoformat(known[name]) for name in ("created_at", "modified_at")
+        }
+        return Entry(**known | moments)
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """Yield the content in chunks of `chunk_size` bytes (None: as the open file does)."""
@@ -54,11 +91,11 @@ class _AtomicFieldFileMixin:
         return transaction.atomic(using=using)
 
 
-class DbFieldFile(_AtomicFieldFileMixin, FieldFile):
+class DbFieldFile(_FieldFileMixin, FieldFile):
     """The value of a `DbFileField`."""
 
 
-class DbImageFieldFile(_AtomicFieldFileMixin, ImageFieldFile):
+class DbImageFieldFile(_FieldFileMixin, ImageFieldFile):
     """The value of a `DbImageField`."""
 
 

@@ -42,6 +42,30 @@ def test_a_database_that_was_not_migrated_is_refused_with_the_remedy():
         transaction.set_rollback(True)
 
 
+def test_only_statements_of_this_library_are_prepared_and_only_if_so_set(another_alias, settings):
+    another_alias("other", server_side_binding=True)
+    storage = DbFileStorage(alias="other")
+
+    def prepared():
+        names = [storage.save("a.txt", ContentFile(b"march")) for _ in range(3)]
+        with transaction.atomic(using="other"):
+            for name in names:
+                with storage.open(name) as file:
+                    assert file.read() == b"march"
+                storage.delete(name)
+        query = "select statement from pg_prepared_statements"
+        with connections["other"].cursor() as cursor:
+            cursor.execute(query)
+            cursor.execute(query)
+            return [statement for (statement,) in cursor]
+
+    assert prepared() == []
+    settings.PG_LO_STORAGE_PREPARE_THRESHOLD = 2
+    statements = prepared()
+    assert len(statements) == 3
+    assert all("lo_storage_largeobject" in statement for statement in statements)
+
+
 def test_every_query_is_seen_by_django_but_not_the_bytes(save, django_assert_num_queries):
     with django_assert_num_queries(1) as captured:
         save(b"secret content")
