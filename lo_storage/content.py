@@ -1,5 +1,6 @@
 """`Content`: the bytes of one large object, catalogued or not, on a Django alias."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
@@ -59,7 +60,7 @@ class Content(NamedTuple):
             return catalogue.size(c, self.loid, self.created_at)
 
     def rows(
-        self, start: int, end: int, cursor_class: type[Cursor[Any]] = Cursor
+        self, start: int, end: int, cursor_class: Callable[[Any], Cursor[Any]] = Cursor
     ) -> tuple[Version | None, list[bytes]]:
         """Return (version, bytes from `start` to `end` in rows of 256 KiB, or as the cursor does).
 

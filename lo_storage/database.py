@@ -54,14 +54,25 @@ def savepoint(alias: str) -> AbstractContextManager[None]:
 class GatheringCursor(Cursor[Any]):
     """Joins the bytes in the last column of a result while they arrive, and gives them as one row.
 
-    Measured for 64 MiB: twice as fast as `fetchall()`, in a third of the memory.
+    Measured for 64 MiB: twice as fast as `fetchall()`, in a third of the memory. Where they go
+    `into` a buffer of the caller's, which has room for all, the row has the part that is filled.
     """
 
+    def __init__(self, connection: Connection[Any], into: memoryview | None = None) -> None:
+        super().__init__(connection)
+        self._into = into
+
     def execute(self, *args: Any, **kwargs: Any) -> Self:
-        gathered, last = BytesIO(), None
+        gathered, last, end = BytesIO(), None, 0
         for last in self.stream(*args, binary=True):
-            gathered.write(last[-1] or b"")
-        self.rows = [] if last is None else [(*last[:-1], gathered.getvalue())]
+            content = last[-1] or b""
+            start, end = end, end + len(content)
+            if self._into is None:
+                gathered.write(content)
+            else:
+                self._into[start:end] = content
+        whole = gathered.getvalue() if self._into is None else self._into[:end]
+        self.rows = [] if last is None else [(*last[:-1], whole)]
         return self
 
     def fetchone(self) -> Any:

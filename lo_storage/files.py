@@ -5,7 +5,8 @@ import io
 import operator
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Self, SupportsIndex
 
 from psycopg import Cursor
@@ -235,7 +236,13 @@ class DbFileIO(io.RawIOBase):
         view = memoryview(buffer)
         if view.readonly or not view.c_contiguous:
             raise TypeError("a contiguous read-write bytes-like object is required")
-        return io.BytesIO(self.read(view.nbytes)).readinto(view)
+        self._check_readable()
+        if view.nbytes < ROW_SIZE or view.format != "B" or self._is_in_read_buf(view.nbytes):
+            return io.BytesIO(self.read(view.nbytes)).readinto(view)
+        into = partial(GatheringCursor, into=view.cast("B"))
+        length = sum(map(len, self._rows(view.nbytes, into)))
+        self._position += length
+        return length
 
     readinto1 = readinto
 
@@ -315,7 +322,7 @@ class DbFileIO(io.RawIOBase):
             self._read_buf = b"".join(self._rows(ROW_SIZE))
             self._read_buf_start = self._position
 
-    def _rows(self, size: int, cursor_class: type[Cursor[Any]] = Cursor) -> list[bytes]:
+    def _rows(self, size: int, cursor_class: Callable[[Any], Cursor[Any]] = Cursor) -> list[bytes]:
         """Read up to `size` bytes at the position, of the version that was read before."""
         version, rows = self._content.rows(self._position, self._position + size, cursor_class)
         if self._version not in (None, version):

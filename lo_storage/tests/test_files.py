@@ -178,6 +178,21 @@ def test_readinto(new):
     assert buffer == b"abc\0\0"
 
 
+@pytest.mark.parametrize("kind", ["B", "d"])
+def test_readinto_fills_a_large_buffer_by_one_statement_as_far_as_the_file_goes(new, kind):
+    data = os.urandom(800_000)
+    with DbFileIO(new(data)) as file:
+        buffer = array(kind, bytes(600_000))
+        with CaptureQueriesContext(connection) as queries:
+            assert file.readinto(buffer) == 600_000
+        assert len(queries) == 1
+        assert buffer.tobytes() == data[:600_000]
+        assert file.readinto(buffer) == 200_000
+        assert buffer.tobytes() == data[600_000:] + data[200_000:600_000]
+        assert file.readinto(buffer) == 0
+        assert file.tell() == 800_000
+
+
 def test_writes_of_more_than_one_statement(new):
     data = os.urandom(3_000_001)
     loid = new(data)
