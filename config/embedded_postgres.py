@@ -31,7 +31,12 @@ SETTINGS = {
     "max_locks_per_transaction": "1024",  # each large object deleted holds a lock until commit
 }
 # The superuser is "postgres"; the site gets by without.
-SETUP_SQL = "CREATE ROLE app LOGIN CREATEDB;\nCREATE DATABASE app OWNER app;\n"
+# A line is a statement. A server may have been built without lz4.
+SETUP_SQL = (
+    "CREATE ROLE app LOGIN CREATEDB;\nCREATE DATABASE app OWNER app;\n"
+    "DO $$ BEGIN ALTER ROLE app SET default_toast_compression = lz4;"
+    " EXCEPTION WHEN invalid_parameter_value THEN NULL; END $$;\n"
+)
 START_TIMEOUT = 60  # seconds; recovery after a crash is part of it
 
 

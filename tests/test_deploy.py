@@ -158,7 +158,13 @@ def machine(tmp_path, running):
         superuser.execute("alter system reset max_locks_per_transaction")
 
 
-def test_a_server_as_the_page_has_it(machine, certificate, session, tmp_path):
+def has_lz4(running):
+    query = "select enumvals from pg_settings where name = 'default_toast_compression'"
+    with running.connect("postgres") as superuser:
+        return "lz4" in superuser.execute(query).fetchone()[0]
+
+
+def test_a_server_as_the_page_has_it(machine, certificate, session, tmp_path, running):
     given = {"what the second command printed": PRODUCTION["SECRET_KEY"]}
     done = set()
     for command in COMMANDS:
@@ -166,6 +172,8 @@ def test_a_server_as_the_page_has_it(machine, certificate, session, tmp_path):
             continue
         if command.startswith("psql ") or "sendtestemail" in command:
             continue  # below
+        if "lz4" in command and not has_lz4(running):
+            continue  # Debian's has it.
         if command == "manage createsuperuser":
             command += " --noinput --username=alice --email=alice@example.com"
         printed = machine.shell(command)

@@ -147,6 +147,11 @@ def test_settings(empty):
         values = [connection.execute(f"SHOW {name}").fetchone()[0] for name in names]
         assert values == ["", "1024", "on", "off"]
         assert connection.info.server_version // 10000 == 18
+        query = (
+            "SELECT setting, 'lz4' = ANY (enumvals) FROM pg_settings WHERE name LIKE '%%toast_c%%'"
+        )
+        ((compression, has_lz4),) = connection.execute(query).fetchall()
+        assert compression == ("lz4" if has_lz4 else "pglz")
         connection.execute("CREATE DATABASE test_app")  # as a test run does
 
 

@@ -9,7 +9,7 @@ from django.db import connections, router
 from ..catalogue import TABLE
 from ..database import db_for_read, db_for_write, is_supported
 from ..upkeep.columns import columns_elsewhere, file_columns
-from ..upkeep.server import MORE_FILES_THAN_LOCKS
+from ..upkeep.server import MORE_FILES_THAN_LOCKS, PGLZ_FOR_LZ4
 
 
 @checks.register(checks.Tags.files)
@@ -86,8 +86,8 @@ def check_requests(**kwargs: Any) -> list[checks.CheckMessage]:
 
 
 @checks.register(checks.Tags.database)
-def check_locks(databases: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """W006: there are locks for the deletion of all files at once; with `--database`."""
+def check_servers(databases: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """W006 and I001: locks for the deletion of all files, compression by lz4; with `--database`."""
     messages: list[checks.CheckMessage] = []
     for alias in sorted(_written().intersection(databases or ())):
         connection = connections[alias]
@@ -104,6 +104,16 @@ def check_locks(databases: Any = None, **kwargs: Any) -> list[checks.CheckMessag
                         f" transaction can delete about {locks:,}.",
                         hint="Raise the server's max_locks_per_transaction, or delete in batches.",
                         id="lo_storage.W006",
+                    )
+                )
+            cursor.execute(PGLZ_FOR_LZ4)
+            for (statement,) in cursor.fetchall():
+                messages.append(
+                    checks.Info(
+                        f"The database {alias!r} compresses files by pglz, and its server has lz4,"
+                        " which writes them twice as fast.",
+                        hint=f"Have the owner of the database say: {statement}",
+                        id="lo_storage.I001",
                     )
                 )
     return messages

@@ -5,9 +5,9 @@ from django.db import connections, models
 
 from lo_storage.checks.databases import (
     check_databases,
-    check_locks,
     check_one_transaction,
     check_requests,
+    check_servers,
 )
 from lo_storage.fields import DbFileField
 from lo_storage.storage import DbFileStorage
@@ -93,11 +93,40 @@ def test_each_request_a_transaction(paper, monkeypatch):
     assert ids(check_requests()) == ["lo_storage.W004"]
 
 
+@pytest.fixture
+def compressed_by_lz4():
+    """Sessions whose server has lz4 and does not use it are told so."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("select enumvals from pg_settings where name = 'default_toast_compression'")
+        if "lz4" in (choices := cursor.fetchone()[0]):
+            cursor.execute("set default_toast_compression = lz4")
+        yield choices
+        cursor.execute("reset default_toast_compression")
+
+
 @pytest.mark.django_db
-def test_more_files_than_locks(paper):
+def test_lz4_where_the_server_has_it(paper, compressed_by_lz4):
     paper(DbFileField(storage=DbFileStorage("/papers")))
-    assert check_locks(databases=["default"]) == []
-    assert check_locks(databases=None) == check_locks(databases=["other"]) == []
+    assert check_servers(databases=["default"]) == []
+    name = connections["default"].settings_dict["NAME"]
+    with connections["default"].cursor() as cursor:
+        cursor.execute("set default_toast_compression = pglz")
+        messages = check_servers(databases=["default"])
+        if "lz4" not in compressed_by_lz4:
+            assert messages == []
+            return
+        (message,) = messages
+        assert message.id == "lo_storage.I001"
+        assert f"alter database {name} set default_toast_compression = lz4" in message.hint
+        # The statement may be said as it stands.
+        cursor.execute(message.hint.partition(": ")[2])
+
+
+@pytest.mark.django_db
+def test_more_files_than_locks(paper, compressed_by_lz4):
+    paper(DbFileField(storage=DbFileStorage("/papers")))
+    assert check_servers(databases=["default"]) == []
+    assert check_servers(databases=None) == check_servers(databases=["other"]) == []
     with connections["default"].cursor() as cursor:
         cursor.execute(
             "select current_setting('max_locks_per_transaction')::int"
@@ -111,19 +140,19 @@ def test_more_files_than_locks(paper):
             " select i, i, '', 0, 1, now(), now() from generate_series(%s::int, %s::int) as i"
         )
         cursor.execute(insert, [1, locks])
-        assert check_locks(databases=["default"]) == []
+        assert check_servers(databases=["default"]) == []
         cursor.execute(insert, [locks + 1, locks + 1])
-    (message,) = check_locks(databases=["default"])
+    (message,) = check_servers(databases=["default"])
     assert message.id == "lo_storage.W006"
     assert message.msg.endswith(f"one transaction can delete about {locks:,}.")
 
 
 @pytest.mark.django_db
-def test_a_database_that_is_about_to_be_migrated_has_no_locks_to_look_at(paper):
+def test_a_database_that_is_about_to_be_migrated_has_no_locks_to_look_at(paper, compressed_by_lz4):
     paper(DbFileField(storage=DbFileStorage("/papers")))
     with connections["default"].cursor() as cursor:
         cursor.execute("alter table lo_storage_largeobject rename to another")
-    assert check_locks(databases=["default"]) == []
+    assert check_servers(databases=["default"]) == []
 
 
 def test_rows_in_another_database_than_their_files(rows_elsewhere):
