@@ -46,7 +46,7 @@ def assert_complete(folder=ROOT):
     github = yaml.safe_load((folder / WORKFLOW).read_text())["jobs"]["tests"]
     gitlab = yaml.safe_load((folder / GITLAB).read_text())["tests"]
 
-    assert legs[-4:] == ["all-tests", "oldest", "newest", "distribution"]
+    assert legs[-3:] == ["all-tests", "oldest", "newest"]
     assert github["strategy"]["matrix"] == {"leg": legs}
     assert github["steps"][-1] == {"run": '.ci/run "$LEG"', "env": {"LEG": "${{ matrix.leg }}"}}
     assert gitlab["parallel"]["matrix"] == [{"LEG": legs}]
