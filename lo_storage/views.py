@@ -1,6 +1,6 @@
 """`db_serve`: a file as an HTTP response."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterator
 
 from asgiref.sync import sync_to_async
 from django.http import Http404, HttpRequest, HttpResponseNotAllowed, StreamingHttpResponse
@@ -57,7 +57,7 @@ def db_serve(
     is_asgi = hasattr(request, "scope")  # No isinstance(): other frameworks wrap the request.
     # With If-None-Match the answer is mostly a 304, which needs no content.
     needs_content = request.method == "GET" and "If-None-Match" not in request.headers
-    stream: Callable[..., Iterator[bytes] | AsyncIterator[bytes]]
+    stream: Callable[..., Iterator[bytes] | AsyncIterable[bytes]]
     stream = streaming.astream if is_asgi else streaming.stream
     try:
         for attempts_left in (2, 1, 0):

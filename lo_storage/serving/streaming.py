@@ -6,9 +6,9 @@ without a pool keeps its connection.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from functools import partial
-from typing import Any
+from threading import Event
 
 from asgiref.sync import sync_to_async
 from django.db import connections
@@ -62,25 +62,35 @@ def stream(alias: str, entry: Entry, segments: list[Segment]) -> Iterator[bytes]
     return rows()
 
 
-def astream(alias: str, entry: Entry, segments: list[Segment]) -> AsyncIterator[bytes]:
+class _Rows:
+    """What Django iterates over, and closes before the request's thread ends."""
+
+    def __init__(self, rows: AsyncIterator[bytes], closed: Event) -> None:
+        self._rows, self.close = rows, closed.set
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._rows
+
+
+def astream(alias: str, entry: Entry, segments: list[Segment]) -> AsyncIterable[bytes]:
     """As `stream()`, for ASGI, where a plain generator would be read whole before it is sent.
 
     Each request has a thread and connections of its own there. Those of no pool are closed once the
     reader has kept a row waiting for `PATIENCE`, and with the request, whatever CONN_MAX_AGE is.
     """
-    steps = _steps(entry, segments)
-    return _astream(alias, entry, _begin(alias, entry, steps), steps)
+    steps, closed = _steps(entry, segments), Event()
+    return _Rows(_astream(alias, entry, _begin(alias, entry, steps), steps, closed), closed)
 
 
 async def _astream(
-    alias: str, entry: Entry, rows: list[bytes], steps: Iterator[Segment]
+    alias: str, entry: Entry, rows: list[bytes], steps: Iterator[Segment], closed: Event
 ) -> AsyncIterator[bytes]:
     # Nothing is awaited after the last row. The client may already send its next request; uvicorn
     # would start it in this request's context, and Django would close the connections of the next
     # request when this one ends.
     try:
         while True:
-            closing = asyncio.create_task(_close_after(PATIENCE, asyncio.current_task()))
+            closing = asyncio.create_task(_close_after(PATIENCE, closed))
             try:
                 for row in rows:
                     yield row
@@ -158,10 +168,10 @@ def _aread(alias: str, entry: Entry, start: int, end: int) -> list[bytes]:
 _aclose_connections = sync_to_async(close_connections)
 
 
-async def _close_after(seconds: float, sender: asyncio.Task[Any] | None) -> None:
+async def _close_after(seconds: float, closed: Event) -> None:
     await asyncio.sleep(seconds)
-    # An ended request has no connection and no thread: asgiref would start a new one for this.
-    if sender and not sender.done():
+    # A closed response has no connection, and perhaps no thread: asgiref would start a new one.
+    if not closed.is_set():
         await _aclose_connections()
 
 

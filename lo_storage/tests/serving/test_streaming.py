@@ -5,7 +5,7 @@ import logging
 import threading
 
 import pytest
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext, async_to_sync, sync_to_async
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.core.signals import request_finished
 from django.db import connection, connections
@@ -252,16 +252,36 @@ def test_clients_that_go_away_under_asgi_leave_no_thread(save, settings):
         await asyncio.gather(*(abort(application) for _ in range(20)))
         # Long enough for a machine that is busy; what stays, stays for ever. Without a pause this
         # loop would keep from the threads what they need to end.
-        async with asyncio.timeout(300):
-            while asyncio.all_tasks() != {asyncio.current_task()}:
-                await asyncio.sleep(0.01)
-            # A thread of an earlier test's may end meanwhile.
-            while not threads.issuperset(threading.enumerate()):
-                await asyncio.sleep(0.01)
+        try:
+            async with asyncio.timeout(300):
+                while asyncio.all_tasks() != {asyncio.current_task()}:
+                    await asyncio.sleep(0.01)
+                # A thread of an earlier test's may end meanwhile.
+                while not threads.issuperset(threading.enumerate()):
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            pytest.fail(f"left: {asyncio.all_tasks()}, {set(threading.enumerate()) - threads}")
 
     asyncio.run(abort_many())
     assert len(kept) == 20
     kept.clear()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_response_that_is_closed_starts_no_thread_later(save):
+    name = save(bytes(1_500_000), "x.bin")
+
+    async def read():
+        async with ThreadSensitiveContext() as context:
+            response = await adb_serve(AsyncRequestFactory().get("/"), name)
+            rows = aiter(response)
+            await anext(rows)
+            await sync_to_async(response.close)()
+        while asyncio.all_tasks() != {asyncio.current_task()}:
+            await asyncio.sleep(0.01)  # until it would have closed the connection
+        assert context not in SyncToAsync.context_to_thread_executor
+
+    asyncio.run(read())
 
 
 def test_in_a_transaction_the_connection_stays(save, monkeypatch):
