@@ -169,6 +169,9 @@ STORAGES = {
     },
 }
 
+# Whether nginx sends what a view allows, from a cache of its own (docs/handing-over.md).
+PG_LO_STORAGE_X_ACCEL = env.bool("X_ACCEL", default=False)
+
 # A view takes files only if it says so (config/uploads.py), within these limits: bytes of one file,
 # bytes and files of one request.
 FILE_UPLOAD_HANDLERS = ["config.uploads.NoFiles"]
@@ -211,6 +214,7 @@ TRUST_X_FORWARDED_FOR = env.bool("TRUST_X_FORWARDED_FOR", default=TRUST_X_FORWAR
 ADDRESSES_WITH_A_KEY = [
     "/accounts/reset/",
     "/link/",  # of invoices
+    "/x-accel/",
 ]
 LOGGING = {
     "version": 1,

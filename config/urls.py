@@ -19,6 +19,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("config.accounts")),
     path("uploads/", include("lo_storage.uploads.urls")),
+    path("x-accel/", include("lo_storage.accel")),  # for nginx alone
     path("", include("invoices.urls")),
     # What "/" shows as long as no application above has a page there.
     path("", TemplateView.as_view(template_name="home.html"), name="home"),

@@ -1,9 +1,8 @@
 """`db_serve`: a file as an HTTP response."""
 
-from collections.abc import AsyncIterable, Callable, Iterator
-
 from asgiref.sync import sync_to_async
-from django.http import Http404, HttpRequest, HttpResponseNotAllowed, StreamingHttpResponse
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 
 from .catalogue import SMALL_SIZE
@@ -11,16 +10,10 @@ from .names import loid_of
 from .serving import streaming
 from .serving.answers import answer, forbidden
 from .serving.headers import CACHE_CONTROL, describe
+from .serving.responses import is_asgi, respond
 from .storage import DbFileStorage, db_file_storage
 
 __all__ = ["adb_serve", "db_serve"]
-
-
-class _UncompressedResponse(StreamingHttpResponse):
-    def has_header(self, header: str) -> bool:
-        # GZipMiddleware passes over what has this header; else it would corrupt a range and drop
-        # Content-Length. To send "identity" is forbidden (RFC 9110, section 8.4.1).
-        return header.lower() == "content-encoding" or super().has_header(header)
 
 
 def db_serve(
@@ -49,23 +42,25 @@ def db_serve(
     `ContentForbidden`, and `ContentChanged` for a file that changed at each of three attempts.
 
     Round trips: one finds the row, and for a GET without If-None-Match also reads a content below
-    256 KiB. Any other content that is sent takes one for each MiB of each range. No transaction is
-    held between them.
+    256 KiB. Any other content that is sent takes one for each MiB of each range, unless the setting
+    PG_LO_STORAGE_X_ACCEL has nginx send it (`lo_storage.accel`). No transaction is held between
+    them.
     """
     if request.method not in ("GET", "HEAD"):
         return HttpResponseNotAllowed(["GET", "HEAD"])
-    is_asgi = hasattr(request, "scope")  # No isinstance(): other frameworks wrap the request.
     # With If-None-Match the answer is mostly a 304, which needs no content.
     needs_content = request.method == "GET" and "If-None-Match" not in request.headers
-    stream: Callable[..., Iterator[bytes] | AsyncIterable[bytes]]
-    stream = streaming.astream if is_asgi else streaming.stream
     try:
         for attempts_left in (2, 1, 0):
             alias, entry = storage.locate(filename, SMALL_SIZE if needs_content else 0)
             file_headers = describe(entry, as_attachment, download_name, cache_control, charset)
-            status, headers, segments = answer(request.method, request.headers, entry, file_headers)
+            answered = answer(request.method, request.headers, entry, file_headers)
+            if getattr(settings, "PG_LO_STORAGE_X_ACCEL", False):
+                from .accel import hand_over  # which a project may have deleted
+
+                answered = hand_over(request.headers, alias, entry, answered)
             try:
-                body = stream(alias, entry, segments)
+                response = respond(request, alias, entry, answered)
                 break
             except streaming.ContentChanged:  # Nothing was sent yet: look again.
                 if not attempts_left:
@@ -75,11 +70,8 @@ def db_serve(
     except PermissionError as error:
         raise forbidden(loid_of(filename), error) from error
     finally:
-        if is_asgi:
+        if is_asgi(request):
             streaming.close_connections_with_request()
-    response = _UncompressedResponse(body, status=status, headers=headers)
-    if "Content-Type" not in headers:
-        del response["Content-Type"]  # Django's default.
     return response
 
 

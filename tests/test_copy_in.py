@@ -85,6 +85,7 @@ def test_the_blocks_of_the_readme(tmp_path, python):
 
 # What the page says can be deleted, and what goes along.
 DELETED = [
+    ["accel.py"],
     ["admin", "templates"],
     ["panels.py"],
     ["management"],

@@ -1,0 +1,371 @@
+"""db_serve hands over to nginx: `nginx.conf`, and the site behind it, as in docker-compose.yml."""
+
+import os
+import re
+import signal
+import socket
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+from django.conf import settings as site
+from django.contrib.auth import get_user_model
+from django.core.files.base import ContentFile
+from django.db import connection, transaction
+from django.utils import timezone
+
+from invoices import links
+from invoices.models import Invoice
+from lo_storage.models import LargeObject
+from lo_storage.storage import DbFileIO
+
+from . import test_proxy
+from .serving import database, gunicorn
+from .slow_clients import sign_in
+from .test_embedded_postgres import until
+from .web_servers import running
+
+alice, certificate, session = test_proxy.alice, test_proxy.certificate, test_proxy.session
+
+MiB = 2**20
+CONTENT = os.urandom(3 * MiB + 12_345)
+SLICES = 4
+# More than what the kernel takes for a client that does not read.
+LARGE = os.urandom(24 * MiB)
+ON = {**test_proxy.PRODUCTION, "X_ACCEL": "1"}
+
+
+class Site:
+    """The site behind nginx, and what both have done."""
+
+    def __init__(self, folder, group, address):
+        self.folder, self.group, self.address = folder, group, address
+
+    def slices(self):
+        """How many slices nginx has asked for."""
+        return len(re.findall(r'"GET /x-accel/', (self.folder / "server.log").read_text()))
+
+    def kept(self):
+        """The files in the cache."""
+        return [path for path in (self.folder / "contents").rglob("*") if path.is_file()]
+
+
+@contextmanager
+def handing_over(folder, certificate, changes=(), **settings):
+    folder.mkdir()
+    text = (test_proxy.ROOT / "nginx.conf").read_text()
+    for old, new in dict(changes).items():
+        assert old in text
+        text = text.replace(old, new)
+    with (
+        gunicorn(folder, test_proxy.CONFIG, **settings) as (group, behind, _),
+        test_proxy.nginx(folder, certificate, behind.rpartition(":")[2], text) as (_, address, _),
+    ):
+        yield Site(folder, group, address)
+
+
+@pytest.fixture
+def on(transactional_db, certificate, tmp_path):
+    with handing_over(tmp_path / "on", certificate, **ON) as site:
+        yield site
+
+
+@pytest.fixture
+def save(alice):
+    """A function that stores an invoice of alice's."""
+
+    def save(content=CONTENT, name="scan.pdf"):
+        return Invoice.objects.create(
+            owner=alice,
+            number="2026-0001",
+            issued=timezone.localdate(),
+            data=ContentFile(content, name),
+        )
+
+    return save
+
+
+def url(site, invoice):
+    return f"{site.address}{invoice.data.url}"
+
+
+def overwrite(invoice):
+    with transaction.atomic(), invoice.data.open("r+b") as file:
+        file.write(b"another")
+
+
+def stranger(site, certificate):
+    """A session of another user."""
+    get_user_model().objects.create_user("bob", password="b-Secret-1")
+    session = requests.Session()
+    session.trust_env, session.verify = False, str(certificate)
+    sign_in(session, site.address, "bob", "b-Secret-1")
+    return session
+
+
+def test_who_may_is_asked_each_time_and_for_the_bytes_once(on, certificate, session, save):
+    invoice = save()
+    sign_in(session, on.address, "alice", "a-Secret-1")
+    for _ in range(2):
+        answer = session.get(url(on, invoice))
+        assert (answer.status_code, answer.content) == (200, CONTENT)
+        until(lambda: on.slices() == SLICES)
+    with stranger(on, certificate) as bob:
+        assert bob.get(url(on, invoice)).status_code == 404
+    assert requests.get(url(on, invoice), verify=certificate, allow_redirects=False).is_redirect
+    assert session.get(url(on, invoice)).content == CONTENT
+    assert on.slices() == SLICES == len(on.kept())
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "asked"),
+    [
+        (0, 1, "bytes=0-0"),
+        (MiB - 1, MiB + 1, f"bytes={MiB - 1}-{MiB}"),
+        (2 * MiB, None, f"bytes={2 * MiB}-"),
+        (-500, None, "bytes=-500"),
+        (1000, None, "bytes=1000-99999999"),
+    ],
+)
+def test_ranges(on, session, save, start, end, asked):
+    invoice = save()
+    sign_in(session, on.address, "alice", "a-Secret-1")
+    etag = session.head(url(on, invoice)).headers["ETag"]
+    part = CONTENT[start:end]
+    for headers in [{}, {"If-Range": etag}]:
+        answer = session.get(url(on, invoice), headers={"Range": asked, **headers})
+        assert (answer.status_code, answer.content) == (206, part)
+    assert on.slices() > 0
+
+
+def test_what_nginx_reads_otherwise_the_site_sends(on, session, save):
+    invoice = save()
+    sign_in(session, on.address, "alice", "a-Secret-1")
+    whole = session.head(url(on, invoice)).headers
+    for headers, status in [
+        ({"If-None-Match": whole["ETag"]}, 304),
+        ({"If-Modified-Since": whole["Last-Modified"]}, 304),
+        ({"If-Match": '"another"'}, 412),
+        ({"If-Match": "*", "If-Unmodified-Since": "yesterday"}, 200),
+        ({"Range": "bytes=0-1,5-6"}, 206),
+        ({"Range": "bytes=99999999-"}, 416),
+        ({"Range": "bytes=2000000-1"}, 200),
+        ({"Range": "bytes=2000000-", "If-Range": '"another"'}, 200),
+        ({"Range": "lines=1-2"}, 200),
+    ]:
+        answer = session.get(url(on, invoice), headers=headers)
+        assert (answer.status_code, answer.reason) == (status, answer.reason), headers
+        if status == 200:
+            assert answer.content == CONTENT
+    assert on.slices() == 0
+
+
+def test_all_headers_are_those_of_the_site(on, certificate, session, save, tmp_path):
+    invoice = save(name="März.mp4")
+    link = f"/link/{links.token_for(invoice, timezone.now() + timezone.timedelta(days=1))}"
+    paths = [invoice.data.url, f"{invoice.data.url}?download", link]
+    asked = [
+        {},
+        {"Range": "bytes=5-9"},
+        {"If-None-Match": '"another"'},
+        {"Accept-Encoding": "gzip"},
+    ]
+    with handing_over(tmp_path / "off", certificate, **test_proxy.PRODUCTION) as off:
+        sign_in(session, on.address, "alice", "a-Secret-1")
+        for path in paths:
+            for headers in asked:
+                one, other = (
+                    session.get(f"{site.address}{path}", headers=headers) for site in [off, on]
+                )
+                for answer in (one, other):
+                    answer.headers.pop("Date")
+                assert (other.status_code, dict(other.headers)) == (
+                    one.status_code,
+                    dict(one.headers),
+                )
+                assert other.content == one.content
+        assert on.slices() == SLICES
+        assert off.slices() == 0 == len(off.kept())
+
+
+def test_what_is_small_comes_with_its_row(on, session, save):
+    invoice = save(b"small")
+    sign_in(session, on.address, "alice", "a-Secret-1")
+    assert session.get(url(on, invoice)).content == b"small"
+    assert on.slices() == 0 == len(on.kept())
+
+
+def test_what_was_deleted_is_refused_at_once_and_its_bytes_go(
+    transactional_db, certificate, session, save, tmp_path
+):
+    quickly = {"inactive=10m": "inactive=1s"}
+    with handing_over(tmp_path / "on", certificate, quickly, **ON) as on:
+        invoice = save()
+        sign_in(session, on.address, "alice", "a-Secret-1")
+        assert session.get(url(on, invoice)).content == CONTENT
+        assert on.kept()
+        invoice.delete()
+        assert session.get(url(on, invoice)).status_code == 404
+        until(lambda: not on.kept())
+
+
+def test_what_nginx_keeps_is_for_nginx_alone(on, session, save):
+    sign_in(session, on.address, "alice", "a-Secret-1")
+    session.get(url(on, save()))
+    kept = on.kept()
+    assert len(kept) == SLICES
+    for path in kept:
+        assert path.stat().st_mode & 0o077 == 0
+    assert (on.folder / "contents").stat().st_mode & 0o077 == 0
+
+
+def test_what_was_overwritten_is_new(on, session, save):
+    invoice = save()
+    sign_in(session, on.address, "alice", "a-Secret-1")
+    before = session.get(url(on, invoice))
+    overwrite(invoice)
+    after = session.get(url(on, invoice))
+    assert after.content == b"another" + CONTENT[7:]
+    assert after.headers["ETag"] != before.headers["ETag"]
+    resumed = {"Range": "bytes=100-", "If-Range": before.headers["ETag"]}
+    assert session.get(url(on, invoice), headers=resumed).status_code == 200
+
+
+def test_after_a_restore_to_a_moment_no_other_bytes_have_the_address(on, session, save):
+    """The number, the version and the time of creation are then given a second time."""
+    invoice = save()
+    row = LargeObject.objects.values("version", "created_at").get()
+    sign_in(session, on.address, "alice", "a-Secret-1")
+    assert session.get(url(on, invoice)).content == CONTENT
+    overwrite(invoice)
+    LargeObject.objects.update(**row)
+    assert session.get(url(on, invoice)).content == b"another" + CONTENT[7:]
+
+
+def test_an_address_that_is_not_from_here_finds_nothing(on, session, save, tmp_path):
+    invoice = save()
+    sign_in(session, on.address, "alice", "a-Secret-1")
+    assert "X-Accel-Redirect" not in session.get(url(on, invoice)).headers
+    behind = f"http://localhost:{_port(on)}"
+    forwarded = {"X-Forwarded-Proto": "https"}
+    # What somebody is told who gets past nginx
+    cookies = {cookie.name: cookie.value for cookie in session.cookies}
+    answer = requests.get(f"{behind}{invoice.data.url}", headers=forwarded, cookies=cookies)
+    address = answer.headers["X-Accel-Redirect"]
+    assert address.startswith("/x-accel/")
+    inside = requests.get(f"{behind}{address}", headers=forwarded)
+    assert (inside.status_code, inside.content) == (200, CONTENT)
+    assert session.get(f"{on.address}{address}").status_code == 404
+    for forged in [
+        f"{address[:-1]}{'a' if address[-1] != 'a' else 'b'}",
+        "/x-accel/a",
+        address[:-9],
+    ]:
+        assert requests.get(f"{behind}{forged}", headers=forwarded).status_code == 404
+
+
+def _port(site):
+    log = (site.folder / "server.log").read_text()
+    return re.search(r"Listening at: http://[\d.]+:(\d+)", log)[1]
+
+
+def test_no_key_in_an_address_is_logged(on, session, save):
+    token = links.token_for(save(), timezone.now() + timezone.timedelta(days=1))
+    assert session.get(f"{on.address}/link/{token}").content == CONTENT
+    session.get(f"{on.address}/the-last")
+    until(lambda: on.slices() == SLICES)
+    for log in ["nginx.log", "server.log"]:
+        text = (on.folder / log).read_text()
+        assert "/the-last" in text
+        assert token not in text
+        assert not re.search(r"/x-accel/\w", text)
+
+
+def test_a_download_goes_on_by_other_bytes_never(on, session, save):
+    invoice = save(LARGE)
+    sign_in(session, on.address, "alice", "a-Secret-1")
+    with begun(session, url(on, invoice)) as rest:
+        overwrite(invoice)
+        got = rest()
+    assert len(got) < len(LARGE)
+    assert got == LARGE[: len(got)]
+
+
+def test_a_site_that_goes_away_in_the_middle_leaves_no_sentence_in_the_file(on, session, save):
+    invoice = save(LARGE)
+    sign_in(session, on.address, "alice", "a-Secret-1")
+    with begun(session, url(on, invoice)) as rest:
+        os.killpg(on.group, signal.SIGKILL)
+        got = rest()
+    assert len(got) < len(LARGE)
+    assert got == LARGE[: len(got)]
+
+
+def test_half_a_slice_is_not_kept(transactional_db, certificate, session, save, tmp_path):
+    slowly = {"slice 1m;": "slice 32m; proxy_limit_rate 8m;"}
+    with handing_over(tmp_path / "on", certificate, slowly, **ON) as on:
+        invoice = save(LARGE)
+        sign_in(session, on.address, "alice", "a-Secret-1")
+        with begun(session, url(on, invoice)) as rest:
+            workers = Path(f"/proc/{on.group}/task/{on.group}/children").read_text().split()
+            for worker in workers:
+                os.kill(int(worker), signal.SIGKILL)
+            got = rest()
+        assert len(got) < len(LARGE)
+        assert got == LARGE[: len(got)]
+        assert not on.kept()
+        until(lambda: session.get(f"{on.address}/").status_code == 200)
+        assert session.get(url(on, invoice)).content == LARGE
+
+
+@contextmanager
+def begun(session, address):
+    """A download of which the first bytes are here: a function that reads what comes of the rest."""
+    with session.get(address, stream=True) as answer:
+        assert answer.status_code == 200
+        got = bytearray(answer.raw.read(1000))
+
+        def rest():
+            try:
+                while piece := answer.raw.read(64 * 1024):
+                    got.extend(piece)
+            except OSError:
+                pass
+            return bytes(got)
+
+        yield rest
+
+
+def test_a_large_object_that_is_missing_is_a_500_and_not_kept(on, session, save):
+    invoice = save()
+    sign_in(session, on.address, "alice", "a-Secret-1")
+    with connection.cursor() as cursor:
+        cursor.execute("select lo_unlink(%s)", [LargeObject.objects.get().loid])
+    assert session.get(url(on, invoice)).status_code == 500
+    assert "is missing or not of its size" in (on.folder / "server.log").read_text()
+    assert not on.kept()
+
+
+def test_under_asgi(transactional_db, certificate, session, save, tmp_path):
+    environment = {
+        **os.environ,
+        **database(),
+        "SECRET_KEY": site.SECRET_KEY,
+        "ALLOWED_HOSTS": "localhost",
+        **ON,
+    }
+    environment["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    invoice = save()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        command = ["-m", "uvicorn", "config.asgi:application", "--lifespan=off"]
+        command.append(f"--fd={listener.fileno()}")
+        with (
+            running(command, listener, environment, tmp_path / "server.log") as server,
+            test_proxy.nginx(tmp_path, certificate, server.address[1]) as (_, address, _),
+        ):
+            sign_in(session, address, "alice", "a-Secret-1")
+            on = Site(tmp_path, None, address)
+            for _ in range(2):
+                assert session.get(url(on, invoice)).content == CONTENT
+                assert len(on.kept()) == SLICES
