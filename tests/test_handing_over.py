@@ -4,7 +4,7 @@ import os
 import re
 import signal
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,10 @@ from django.utils import timezone
 from invoices import links
 from invoices.models import Invoice
 from lo_storage.models import LargeObject
-from lo_storage.storage import DbFileIO
 
 from . import test_proxy
 from .serving import database, gunicorn
-from .slow_clients import sign_in
+from .slow_clients import opened, sign_in
 from .test_embedded_postgres import until
 from .web_servers import running
 
@@ -179,11 +178,11 @@ def test_all_headers_are_those_of_the_site(on, certificate, session, save, tmp_p
                     session.get(f"{site.address}{path}", headers=headers) for site in [off, on]
                 )
                 for answer in (one, other):
-                    answer.headers.pop("Date")
-                assert (other.status_code, dict(other.headers)) == (
-                    one.status_code,
-                    dict(one.headers),
-                )
+                    del answer.headers["Date"]
+                if one.status_code == 206:  # with which nginx never says it
+                    del one.headers["Accept-Ranges"]
+                assert other.status_code == one.status_code
+                assert dict(other.headers.lower_items()) == dict(one.headers.lower_items())
                 assert other.content == one.content
         assert on.slices() == SLICES
         assert off.slices() == 0 == len(off.kept())
@@ -285,7 +284,7 @@ def test_no_key_in_an_address_is_logged(on, session, save):
 def test_a_download_goes_on_by_other_bytes_never(on, session, save):
     invoice = save(LARGE)
     sign_in(session, on.address, "alice", "a-Secret-1")
-    with begun(session, url(on, invoice)) as rest:
+    with begun(session, on.address, invoice.data.url) as rest:
         overwrite(invoice)
         got = rest()
     assert len(got) < len(LARGE)
@@ -295,7 +294,7 @@ def test_a_download_goes_on_by_other_bytes_never(on, session, save):
 def test_a_site_that_goes_away_in_the_middle_leaves_no_sentence_in_the_file(on, session, save):
     invoice = save(LARGE)
     sign_in(session, on.address, "alice", "a-Secret-1")
-    with begun(session, url(on, invoice)) as rest:
+    with begun(session, on.address, invoice.data.url) as rest:
         os.killpg(on.group, signal.SIGKILL)
         got = rest()
     assert len(got) < len(LARGE)
@@ -307,7 +306,7 @@ def test_half_a_slice_is_not_kept(transactional_db, certificate, session, save, 
     with handing_over(tmp_path / "on", certificate, slowly, **ON) as on:
         invoice = save(LARGE)
         sign_in(session, on.address, "alice", "a-Secret-1")
-        with begun(session, url(on, invoice)) as rest:
+        with begun(session, on.address, invoice.data.url) as rest:
             workers = Path(f"/proc/{on.group}/task/{on.group}/children").read_text().split()
             for worker in workers:
                 os.kill(int(worker), signal.SIGKILL)
@@ -320,19 +319,21 @@ def test_half_a_slice_is_not_kept(transactional_db, certificate, session, save, 
 
 
 @contextmanager
-def begun(session, address):
-    """A download of which the first bytes are here: a function that reads what comes of the rest."""
-    with session.get(address, stream=True) as answer:
-        assert answer.status_code == 200
-        got = bytearray(answer.raw.read(1000))
+def begun(session, address, path):
+    """A download of which the first bytes are here: a function that reads what else comes."""
+    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in session.cookies)
+    head = f"GET {path} HTTP/1.1\r\nCookie: {cookies}\r\nConnection: close"
+    with opened(address, session.verify, head) as connection:
+        got = bytearray()
+        while b"\r\n\r\n" not in got:
+            got += connection.recv(4096)
+        assert got.startswith(b"HTTP/1.1 200 OK")
 
         def rest():
-            try:
-                while piece := answer.raw.read(64 * 1024):
+            with suppress(OSError):  # cut
+                while piece := connection.recv(64 * 1024):
                     got.extend(piece)
-            except OSError:
-                pass
-            return bytes(got)
+            return bytes(got.partition(b"\r\n\r\n")[2])
 
         yield rest
 
