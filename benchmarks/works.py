@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 
-from . import crowds, facts, reading, server, serving, writing
+from . import accel, crowds, facts, reading, server, serving, writing
 from .contestants import DRIVER, OLD, OURS
 from .facts import FIRST_BYTE, MEMORY, TRIPS, UPDATES, WAL, Facts
 from .running import TIMES, Runs
@@ -48,6 +48,7 @@ def works(large: int, big: int, others: tuple[int, ...]) -> list[Work]:
             ),
         ),
         *_serving(big),
+        *_by_nginx(big),
         _crowd("crowd-cycle", "create, read, delete 10 KB", crowds.cycle, others),
         _crowd("crowd-read", "read 10 KB just saved", crowds.read_own, others),
         _crowd("crowd-any", "read any of the others", crowds.read_any, others),
@@ -227,6 +228,32 @@ def _serving(size: int) -> list[Work]:
             "requests/s",
             small.runs,
             (times(OLD, 2), within(1.5, OURS, serving.FROM_DISK), *little),
+            facts=small.facts,
+        ),
+    ]
+
+
+def _by_nginx(size: int) -> list[Work]:
+    large = accel.HandedOver(accel.WAYS, size)
+    small = accel.HandedOver(accel.WAYS, SMALL, times=TIMES)
+    return [
+        Work(
+            "nginx-big",
+            f"{_size(size)} by nginx",
+            size / MiB,
+            "MiB/s",
+            large.runs,
+            (times(accel.DISK, 0.8),),
+            heavy=True,
+            facts=large.facts,
+        ),
+        Work(
+            "nginx-small",
+            "10 KB by nginx",
+            TIMES,
+            "requests/s",
+            small.runs,
+            (times(serving.FROM_DISK, 2),),
             facts=small.facts,
         ),
     ]

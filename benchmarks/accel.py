@@ -1,0 +1,119 @@
+"""Works in which nginx sends what a view allows: from its cache, or a file on disk."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import product
+
+from .contestants import FILES, OURS
+from .running import Runs
+from .serving import (
+    BY_GUNICORN,
+    FROM_DISK,
+    GUNICORN,
+    WSGI,
+    Downloads,
+    Way,
+    WebServer,
+    _get,
+    web_server,
+)
+from .stage import ROOT, SMALL, Stage
+
+DISK = "a file on disk by nginx"
+
+SITE = GUNICORN.replace("benchmarks.site", "benchmarks.accel_site")
+BEHIND_NGINX = {OURS: Way(OURS, "/new/{name}", SITE), DISK: Way(FILES, "/disk/{name}", SITE)}
+WAYS = {**BEHIND_NGINX, BY_GUNICORN: WSGI[OURS], FROM_DISK: WSGI[FROM_DISK]}
+
+CONFIGURATION = """
+{user}
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.log;
+worker_processes 1;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/requests;
+    proxy_temp_path {folder}/answers;
+    proxy_cache_path {folder}/contents levels=1:2 use_temp_path=off keys_zone=contents:10m;
+    proxy_set_header Host $http_host;
+    server {{
+        listen 127.0.0.1:{port};
+        set $site http://127.0.0.1:{behind};
+        location / {{
+            proxy_pass $site;
+        }}
+        {location}
+        location /files/ {{
+            internal;
+            sendfile on;
+            alias {folder}/files/;
+        }}
+    }}
+}}
+"""
+
+
+def _location() -> str:
+    """Return what `nginx.conf` says of the cache."""
+    found = re.search(
+        r"^ {8}location /x-accel/ \{.*?^ {8}\}\n", (ROOT / "nginx.conf").read_text(), re.M | re.S
+    )
+    text = re.sub(r"^.*(error_log|error_page).*\n", "", found[0], flags=re.M)
+    return text
+
+
+@contextmanager
+def nginx(stage: Stage, behind: WebServer) -> Iterator[WebServer]:
+    """nginx in front of a server, with one process that answers."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        _, port = free.getsockname()
+    folder = stage.folder / f"nginx-{port}"
+    folder.mkdir()
+    (folder / "files").symlink_to(stage.folder / "files")
+    text = CONFIGURATION.format(
+        user="user root;" if os.geteuid() == 0 else "",
+        folder=folder,
+        port=port,
+        behind=behind.address[1],
+        location=_location(),
+    )
+    (folder / "nginx.conf").write_text(text)
+    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    command = [program, "-c", folder / "nginx.conf", "-g", "daemon off;"]
+    with subprocess.Popen(command) as process:
+        try:
+            server = WebServer(process, port)
+            server.connect(seconds=30).close()
+            yield server
+        finally:
+            process.terminate()
+
+
+class HandedOver(Downloads):
+    """Downloads, some of them by nginx."""
+
+    @contextmanager
+    def runs(self, stage: Stage) -> Iterator[Runs]:
+        sizes = (SMALL, self.size)
+        for way, size in product(self.ways.values(), sizes):
+            way.address_of(stage, size)
+        stage.tidy()
+        runs = {}
+        with ExitStack() as stack:
+            for name, way in self.ways.items():
+                server = stack.enter_context(web_server(way.command))
+                if name in BEHIND_NGINX:
+                    server = stack.enter_context(nginx(stage, server))
+                # Modules are loaded, the connection is there, and what is kept is in the cache.
+                with server.connect() as connection:
+                    for size in sizes:
+                        _get(connection, way.address_of(stage, size))
+                runs[name] = partial(self._run, name, server, way.address_of(stage, self.size))
+            yield runs
