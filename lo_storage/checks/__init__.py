@@ -4,4 +4,4 @@ E001, that the app is not installed, is a check of the fields: without the app t
 registered.
 """
 
-from . import databases, derived, models  # noqa: F401  # registers them
+from . import databases, derived, models, serving  # noqa: F401  # registers them
