@@ -281,3 +281,19 @@ def refused(containers):
             return False
     except OSError:
         return True
+
+
+def test_one_variable_lets_nginx_keep_what_was_asked_for(containers, session, file):
+    keeping = {"env": {**os.environ, "KEEP_CONTENTS": "5s"}}
+    containers.run("up", "--detach", "--wait", **keeping)
+    for _ in range(2):
+        assert session.get(f"{containers.address}{file}").content == HUNDRED
+    kept = containers.left()
+    assert {path.rpartition("/")[0][:-5] for path in kept} == {"/there/buffers/contents"}
+    assert len(kept) == 100
+    log = containers.run("logs", "web", **keeping)[0]
+    assert log.count('"GET /x-accel/') == 100
+    until(lambda: containers.left() == [])
+    containers.start()
+    assert session.get(f"{containers.address}{file}").content == HUNDRED
+    assert containers.left() == []

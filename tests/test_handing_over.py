@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -207,6 +208,21 @@ def test_what_was_deleted_is_refused_at_once_and_its_bytes_go(
         invoice.delete()
         assert session.get(url(on, invoice)).status_code == 404
         until(lambda: not on.kept())
+
+
+@pytest.mark.parametrize(("said", "how_long"), [("", "10m"), ("1h", "1h")])
+def test_one_variable_of_compose_says_how_long(tmp_path, said, how_long):
+    services = test_proxy.COMPOSE["services"]
+    assert services["web"]["environment"]["X_ACCEL"] == "${KEEP_CONTENTS:+1}"
+    proxy = services["proxy"]
+    assert proxy["environment"] == {"KEEP_CONTENTS": "${KEEP_CONTENTS:-}"}
+    command = proxy["command"][2].replace("$$", "$").partition("&&")[0]
+    command = command.replace("/etc/nginx/nginx.conf", f"{test_proxy.ROOT}/nginx.conf")
+    command = command.replace("/run/nginx.conf", f"{tmp_path}/nginx.conf")
+    subprocess.run(["sh", "-c", command], env={"KEEP_CONTENTS": said}, check=True)
+    text = (test_proxy.ROOT / "nginx.conf").read_text()
+    expected = text.replace("inactive=10m", f"inactive={how_long}")
+    assert (tmp_path / "nginx.conf").read_text() == expected
 
 
 def test_what_nginx_keeps_is_for_nginx_alone(on, session, save):
