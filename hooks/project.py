@@ -175,7 +175,8 @@ such as the order of imports, `.venv/bin/ruff check --fix` and then `.venv/bin/r
 DOCUMENTATION = """\
 How to [store, replace and delete](docs/storing.md) files, [serve](docs/serving.md) them,
 also [by nginx](docs/handing-over.md), [test](docs/testing.md) what does, keep the files of
-[refused forms](docs/uploads.md), and move files [in and out](docs/in-and-out.md), also [beside the old column](docs/moving.md);
+[refused forms](docs/uploads.md), and move files [in and out](docs/in-and-out.md), also
+[beside the old column](docs/moving.md);
 [how it works](docs/how-it-works.md); [before production](docs/running.md),
 [backups](docs/backups.md), [programs for them](docs/backup-programs.md),
 [one file out of one](docs/restoring.md), [proof that nothing is missing](docs/checking.md),

@@ -29,8 +29,8 @@ from .web_servers import running
 alice, certificate, session = test_proxy.alice, test_proxy.certificate, test_proxy.session
 
 MiB = 2**20
-CONTENT = os.urandom(3 * MiB + 12_345)
-SLICES = 4
+CONTENT = os.urandom(9 * MiB + 12_345)
+SLICES = 3
 # More than what the kernel takes for a client that does not read.
 LARGE = os.urandom(24 * MiB)
 ON = {**test_proxy.PRODUCTION, "X_ACCEL": "1"}
@@ -122,8 +122,8 @@ def test_who_may_is_asked_each_time_and_for_the_bytes_once(on, certificate, sess
     ("start", "end", "asked"),
     [
         (0, 1, "bytes=0-0"),
-        (MiB - 1, MiB + 1, f"bytes={MiB - 1}-{MiB}"),
-        (2 * MiB, None, f"bytes={2 * MiB}-"),
+        (4 * MiB - 1, 4 * MiB + 1, f"bytes={4 * MiB - 1}-{4 * MiB}"),
+        (8 * MiB, None, f"bytes={8 * MiB}-"),
         (-500, None, "bytes=-500"),
         (1000, None, "bytes=1000-99999999"),
     ],
@@ -318,7 +318,7 @@ def test_a_site_that_goes_away_in_the_middle_leaves_no_sentence_in_the_file(on, 
 
 
 def test_half_a_slice_is_not_kept(transactional_db, certificate, session, save, tmp_path):
-    slowly = {"slice 1m;": "slice 32m; proxy_limit_rate 8m;"}
+    slowly = {"slice 4m;": "slice 32m; proxy_limit_rate 8m;"}
     with handing_over(tmp_path / "on", certificate, slowly, **ON) as on:
         invoice = save(LARGE)
         sign_in(session, on.address, "alice", "a-Secret-1")
