@@ -42,9 +42,8 @@ def db_serve(
     `ContentForbidden`, and `ContentChanged` for a file that changed at each of three attempts.
 
     Round trips: one finds the row, and for a GET without If-None-Match also reads a content below
-    256 KiB. Any other content that is sent takes one for each MiB of each range, unless the setting
-    PG_LO_STORAGE_X_ACCEL has nginx send it (`lo_storage.accel`). No transaction is held between
-    them.
+    256 KiB. Any other content that is sent takes one for each MiB of each range; with the setting
+    PG_LO_STORAGE_X_ACCEL none, for nginx sends it. No transaction is held between them.
     """
     if request.method not in ("GET", "HEAD"):
         return HttpResponseNotAllowed(["GET", "HEAD"])
