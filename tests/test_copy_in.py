@@ -88,6 +88,7 @@ DELETED = [
     ["accel.py"],
     ["admin", "templates"],
     ["panels.py"],
+    ["querysets.py"],
     ["management"],
     ["tests"],
     ["checks"],
