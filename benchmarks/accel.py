@@ -61,12 +61,10 @@ http {{
 
 
 def _location() -> str:
-    """Return what `nginx.conf` says of the cache."""
-    found = re.search(
-        r"^ {8}location /x-accel/ \{.*?^ {8}\}\n", (ROOT / "nginx.conf").read_text(), re.M | re.S
-    )
-    text = re.sub(r"^.*(error_log|error_page).*\n", "", found[0], flags=re.M)
-    return text
+    """Return what `nginx.conf` says of the cache, without its logs and pages."""
+    text = (ROOT / "nginx.conf").read_text()
+    found = re.search(r"^ {8}location /x-accel/ \{.*?^ {8}\}\n", text, re.M | re.S)
+    return re.sub(r"^ +error_(log|page) .*\n", "", found[0], flags=re.M)
 
 
 @contextmanager
@@ -86,7 +84,7 @@ def nginx(stage: Stage, behind: WebServer) -> Iterator[WebServer]:
     )
     (folder / "nginx.conf").write_text(text)
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    command = [program, "-c", folder / "nginx.conf", "-g", "daemon off;"]
+    command = [program or "nginx", "-c", folder / "nginx.conf", "-g", "daemon off;"]
     with subprocess.Popen(command) as process:
         try:
             server = WebServer(process, port)
