@@ -11,7 +11,7 @@ from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooMany
 from django.core.files.uploadhandler import FileUploadHandler, SkipFile
 from django.db import OperationalError
 from django.http import HttpResponseBadRequest, UnreadablePostError
-from django.http.multipartparser import MultiPartParser, MultiPartParserError
+from django.http.multipartparser import MultiPartParser
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.utils.decorators import method_decorator
@@ -19,9 +19,6 @@ from django.views.decorators.csrf import csrf_exempt
 from psycopg.errors import DiskFull
 
 from lo_storage.uploads.decorators import takes_uploads
-
-# Of a form: a boundary of up to 70 characters (RFC 2046, section 5.1.1), and some line ends.
-LONGEST_END = 256
 
 logger = logging.getLogger(__name__)
 
@@ -49,35 +46,13 @@ class NoFiles(FileUploadHandler):
         raise NotImplementedError("a skipped file has no end")
 
 
-class Body:
-    """The bytes of a form, of which the last are remembered."""
-
-    end = b""
-
-    def __init__(self, stream):
-        self.stream = stream
-
-    def read(self, size):
-        piece = self.stream.read(size)
-        self.end = (self.end + piece)[-LONGEST_END:]
-        return piece
-
-
 class FormParser(MultiPartParser):
-    """Takes a whole form, and keeps a file's name as it was.
+    """Keeps a file's name as it was.
 
-    Between two fields Django's parser takes for the whole what a browser sent before it went away,
-    and of a batch that is half of it. And it drops each character of a name that does not print:
-    the joiners in emoji and in Persian words, the narrow space in the name of every screenshot that
-    a Mac took. Here the name goes into a column and never into a path, so it may have them all.
+    Django's parser drops each character of a name that does not print: the joiners in emoji and in
+    Persian words, the narrow space in the name of every screenshot that a Mac took. Here the name
+    goes into a column and never into a path, so it may have them all.
     """
-
-    def parse(self):
-        body = self._input_data = Body(self._input_data)
-        parsed = super().parse()
-        if self._content_length and self._boundary + b"--" not in body.end:
-            raise MultiPartParserError("The form broke off.")
-        return parsed
 
     def sanitize_file_name(self, file_name):
         name = file_name.replace("\\", "/").rpartition("/")[2].replace("\0", "")

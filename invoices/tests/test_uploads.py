@@ -1,6 +1,7 @@
 """Limits, names, and batches that are all or nothing."""
 
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from uuid import uuid4
 
 import pytest
@@ -279,8 +280,11 @@ def test_an_upload_that_breaks_off_leaves_nothing(end, alice, signed_in):
     files = [("files", name, name.encode() * 100) for name in "abc"]
     body = multipart(files)["data"].removesuffix(b"--limit--\r\n")
     body += b'--limit\r\nContent-Disposition: form-data; name="issued"\r\n\r\n2026-03-02\r\n'
-    body = body[: body.index(end) + len(end)]
-    signed_in(alice).post("/upload/", body, content_type="multipart/form-data; boundary=limit")
+    body += b"--limit--\r\n"
+    came = body[: body.index(end) + len(end)]
+    form = "multipart/form-data; boundary=limit"
+    answer = signed_in(alice).post("/upload/", body, form, **{"wsgi.input": BytesIO(came)})
+    assert answer.status_code == 400
     assert not Invoice.objects.exists()
     assert large_objects() == before
 

@@ -1,6 +1,7 @@
 """`UploadHandler`: the files of a plain form are staged while they arrive."""
 
 import hashlib
+from io import BytesIO
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -22,7 +23,8 @@ class UploadHandler(FileUploadHandler):
     So a form that is refused still has its files (`ResumableFileField`). In a view that
     `takes_uploads`, or in FILE_UPLOAD_HANDLERS, before Django's own, which get the files of anybody
     else. A file beyond a limit is read to its end and not kept: `RefusedFile` tells the form why.
-    What was staged goes when the request breaks off (`MultiPartParserError`, status 400).
+    What was staged goes when the request breaks off, also between two fields, where Django would
+    take for the whole form what had come (`MultiPartParserError`, status 400).
 
     Round trips: eight for a file, and one for each MiB.
     """
@@ -32,6 +34,21 @@ class UploadHandler(FileUploadHandler):
         self.alias = db_for_write()
         self.staged: list[Upload] = []
         self.is_wanted = False  # as long as the view was not reached
+        self.missing = 0  # bytes of the body
+
+    def handle_raw_input(self, input_data: Any, META: Any, content_length: int, *_: Any) -> None:
+        self.missing = content_length
+        if isinstance(input_data, BytesIO):  # Somebody has read all of it before.
+            self.missing -= input_data.getbuffer().nbytes
+            return
+        read = input_data.read
+
+        def counted(size: int = -1) -> bytes:
+            piece: bytes = read(size)
+            self.missing -= len(piece)
+            return piece
+
+        input_data.read = counted
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
@@ -76,10 +93,15 @@ class UploadHandler(FileUploadHandler):
             Upload.objects.using(self.alias).filter(pk__in=ids).delete()
         self.staged.clear()
 
+    # Django would go on with what came whole, and half a batch is no batch.
     def upload_interrupted(self) -> None:
         self.discard()
-        # Django would go on with the files that came whole, and half a batch is no batch.
         raise MultiPartParserError("The upload broke off in the middle of a file.")
+
+    def upload_complete(self) -> None:
+        if self.missing > 0:
+            self.discard()
+            raise MultiPartParserError("The form broke off.")
 
     def _write(self, size: int) -> None:
         assert self.upload is not None

@@ -1,4 +1,5 @@
 import hashlib
+from io import BytesIO
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
@@ -17,8 +18,10 @@ MiB = 1024 * 1024
 
 
 def request_of(user, *files, cut=0):
+    """Make the request, of which so many bytes at the end do not come."""
     body = encode_multipart(BOUNDARY, {"data": list(files)})
-    request = RequestFactory().generic("POST", "/", body[: len(body) - cut], MULTIPART_CONTENT)
+    length = {"CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body[: len(body) - cut])}
+    request = RequestFactory().generic("POST", "/", body, MULTIPART_CONTENT, **length)
     request.user = user
     request.upload_handlers = [UploadHandler(request), MemoryFileUploadHandler(request)]
     return request
@@ -54,6 +57,22 @@ def test_a_request_that_breaks_off_leaves_nothing(user, large_objects):
     files = [SimpleUploadedFile("a.pdf", b"a"), SimpleUploadedFile("b.pdf", b"b" * 2 * MiB)]
     request = request_of(user, *files, cut=MiB)
     with pytest.raises(MultiPartParserError):
+        request.FILES  # noqa: B018  # parses
+    assert (Upload.objects.count(), large_objects()) == (0, before)
+
+
+@pytest.mark.parametrize("is_read_before", [False, True])
+def test_a_request_that_breaks_off_between_two_fields_leaves_nothing(
+    is_read_before, user, large_objects
+):
+    before = large_objects()
+    files = [SimpleUploadedFile("a.pdf", b"a"), SimpleUploadedFile("b.pdf", b"b")]
+    body = encode_multipart(BOUNDARY, {"data": files})
+    end = body.index(b"--" + BOUNDARY.encode(), 2)  # of the first
+    request = request_of(user, *files, cut=len(body) - end - len(BOUNDARY) - 4)
+    if is_read_before:
+        request.body  # noqa: B018  # reads
+    with pytest.raises(MultiPartParserError, match="The form broke off"):
         request.FILES  # noqa: B018  # parses
     assert (Upload.objects.count(), large_objects()) == (0, before)
 
