@@ -1,4 +1,4 @@
-"""The pages in Firefox and WebKit: what is shown, what is stored, and what does not run.
+"""The pages in Firefox and WebKit: what is shown, sent and stored, and what does not run.
 
 All other journeys are walked in Chromium, in `e2e/`.
 """
@@ -13,12 +13,14 @@ from django.core.signals import request_started
 from django.test import Client
 from PIL import Image, ImageChops
 
-from e2e.invoices.files import pdf, pdf_that_acts, pdf_that_is_clicked, png
+from e2e.invoices.files import MiB, noise, pdf, pdf_that_acts, pdf_that_is_clicked, png
 from e2e.invoices.steps import eventually
 from e2e.invoices.test_hostile_files import HTML, HTML_AND_PDF, SVG, WHEN_OPENED, XHTML
 from invoices.models import Invoice
+from lo_storage.uploads.models import Upload
 
 from .browsers import ENGINES
+from .lines import LineThatHolds, served
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (40, 90, 160)
 
@@ -165,6 +167,140 @@ def test_a_file_is_uploaded_and_comes_back(alices, goto, live_server, tmp_path):
     alices.click("a[href$='?download']")
     saved = alices.downloads / "March rent.pdf"
     eventually(lambda: saved.exists() and saved.read_bytes() == content)
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Write a file to the person's disk; return its path."""
+
+    def file(name, content):
+        (tmp_path / name).write_bytes(content)
+        return str(tmp_path / name)
+
+    return file
+
+
+@pytest.fixture
+def shown(alices):
+    """Wait until the page shows a text."""
+    text = "return document.body.innerText"
+    return lambda words: eventually(lambda: words in alices.run(text))
+
+
+@pytest.fixture
+def press(alices):
+    """Click a button by what a screen reader calls it, or that which sends the form."""
+
+    def press(name):
+        send = "main form .actions button"
+        alices.click(send if name == "Upload" else f'[aria-label="{name}"]')
+
+    return press
+
+
+def saved():
+    """What is saved: the content of each invoice, by its title; nothing else is staged."""
+    assert not Upload.objects.exists()
+    content = {}
+    for invoice in Invoice.objects.all():
+        with invoice.data as file:
+            content[invoice.title] = file.read()
+    return content
+
+
+# No driver can drop a file.
+DROP = """
+    const dataTransfer = new DataTransfer();
+    for (const name of ["third.txt", "fourth.txt"]) {
+      dataTransfer.items.add(new File([name], name, { type: "text/plain" }));
+    }
+    const drop = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
+    document.querySelector("input[type=file]").dispatchEvent(drop);
+"""
+
+
+def test_files_are_chosen_and_dropped_and_a_mistake_in_one_row_keeps_them(
+    alices, goto, live_server, file, shown, press, requests
+):
+    content = {
+        "first": pdf(),
+        "second": png(30, 20),
+        "third": b"third.txt",
+        "fourth": b"fourth.txt",
+    }
+    paths = [file("first.pdf", content["first"]), file("second.png", content["second"])]
+    goto(f"{live_server.url}/upload/")
+    alices.type("input[type=file]", "\n".join(paths))
+    alices.run(DROP)
+    shown("All has come: 4 files")
+    for name in ["first.pdf", "second.png", "third.txt", "fourth.txt"]:
+        shown(f"Invoice of {name}")
+    alices.type("[name$=-amount]", "a lot")
+    press("Upload")
+    shown("Look at “first.pdf”. No file has to be sent again.")
+    at_its_field = "return document.querySelector('.row .invalid .errorlist').textContent"
+    assert alices.run(at_its_field) == "Enter a number."
+    alices.run("document.querySelector('[name$=-amount]').value = ''")
+    alices.type("[name$=-amount]", "3")
+    press("Upload")
+    shown("4 invoices were uploaded.")
+    assert saved() == content | {"third": b"third.txt", "fourth": b"fourth.txt"}
+    assert requests.count("/uploads/") == 6  # four, and each page asks who it is
+
+
+@pytest.fixture
+def line(live_server):
+    with served(LineThatHolds(live_server.url)) as line:
+        yield line
+
+
+@pytest.fixture
+def large(alices, goto, line, file):
+    """A file that is on its way: a part of it has come, and more does not until the line opens."""
+    path = file("large.bin", noise(4 * MiB))
+    goto(f"{line.address}/upload/")
+    alices.type("input[type=file]", path)
+    assert line.is_held.wait(60)
+    eventually(lambda: Upload.objects.filter(received__gte=MiB))
+    yield path
+    line.open()
+
+
+@pytest.fixture
+def save(large, shown, press):
+    """Send the form once all has come; what had come before has not come again."""
+
+    def save():
+        shown("Has come")
+        press("Upload")
+        shown("Invoice 2026-0001 was uploaded.")
+        assert saved() == {"large": noise(4 * MiB)}
+
+    return save
+
+
+def test_a_paused_file_goes_on(large, line, press, shown, save):
+    press("Pause large.bin")
+    shown("Paused")
+    line.open()
+    press("Go on large.bin")
+    save()
+
+
+def test_a_line_that_is_cut_goes_on_by_itself(large, line, shown, save):
+    line.break_()
+    shown("It tries again.")
+    line.open()
+    save()
+
+
+def test_after_a_reload_a_file_that_is_chosen_again_goes_on(alices, large, line, shown, save):
+    alices.run("location.reload()")
+    shown("Choose the file again, and it goes on there.")
+    alices.type("input[type=file]", large)
+    shown("Goes on at")
+    line.open()
+    save()
 
 
 def test_a_sound_is_loaded_and_has_its_buttons(alices, goto, invoice_of):

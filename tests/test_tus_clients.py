@@ -28,7 +28,6 @@ Faults that users of such servers met, and where each is provoked:
 | bodies that never end | `test_uploads.py`: bodies that never end |
 """
 
-import asyncio
 import hashlib
 import json
 import os
@@ -37,12 +36,11 @@ import secrets
 import shutil
 import socket
 import subprocess
-import threading
 from base64 import b64encode
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -57,6 +55,7 @@ from lo_storage.uploads.conf import setting
 from lo_storage.uploads.files import kept_files
 from lo_storage.uploads.models import Upload
 
+from .lines import Cut, Line, served
 from .newcomer import environment
 from .programs import program
 from .serving import gunicorn
@@ -270,72 +269,29 @@ def objects():
         return cursor.fetchall()
 
 
-class Cut(Exception):
-    """The line is cut here."""
-
-
-class Line:
-    """A relay to a server, which cuts its connections after so many bytes, both ways counted."""
+class CutLine(Line):
+    """Cuts its connections after so many bytes, both ways counted."""
 
     def __init__(self, address, rng):
-        self.port = urlsplit(address).port
+        super().__init__(address)
         self.rng, self.left, self.cuts = rng, 0, 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"http://localhost:{self.listener.getsockname()[1]}"
-        self.is_served = threading.Event()
-        self.tasks = set()  # of which asyncio itself keeps none
 
-    async def serve(self):
-        self.loop, self.over = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self.connected, sock=self.listener)
-        self.is_served.set()
-        await self.over.wait()
-        server.close()
+    def begin(self):
+        return [self.rng.randrange(1, SIZE // CUTS)]
 
-    async def connected(self, from_client, to_client):
-        self.tasks.add(asyncio.current_task())
-        from_server, to_server = await asyncio.open_connection("127.0.0.1", self.port)
-        bytes_left = [self.rng.randrange(1, SIZE // CUTS)]
-        ways = [(from_client, to_server), (from_server, to_client)]
-        try:
-            with suppress(Cut):
-                await asyncio.gather(*(self.pass_on(*way, bytes_left) for way in ways))
-        finally:
-            for end in (to_client, to_server):
-                end.transport.abort()
-
-    async def pass_on(self, source, sink, bytes_left):
-        with suppress(ConnectionError):  # of those that were cut
-            while data := await source.read(16 * 1024):
-                if self.left > 0 and len(data) > bytes_left[0]:
-                    self.left -= 1
-                    self.cuts += 1
-                    sink.write(data[: bytes_left[0]])
-                    raise Cut
-                bytes_left[0] -= len(data)
-                sink.write(data)
-                await sink.drain()
-            sink.write_eof()
-
-
-@contextmanager
-def line(address, rng):
-    line = Line(address, rng)
-    # Playwright's loop runs in this thread.
-    thread = threading.Thread(target=lambda: asyncio.run(line.serve()))
-    thread.start()
-    line.is_served.wait()
-    try:
-        yield line
-    finally:
-        line.loop.call_soon_threadsafe(line.over.set)
-        thread.join()
+    async def look(self, data, sink, counted):
+        if self.left > 0 and len(data) > counted[0]:
+            self.left -= 1
+            self.cuts += 1
+            sink.write(data[: counted[0]])
+            raise Cut
+        counted[0] -= len(data)
 
 
 @pytest.fixture
 def cut(site):
     print(f"SEED {SEED}")
-    with line(site, random.Random(SEED)) as cut:
+    with served(CutLine(site, random.Random(SEED))) as cut:
         yield cut
 
 
@@ -459,7 +415,7 @@ def proxy(site, tmp_path):
 
 def test_a_line_that_is_cut_before_a_proxy_costs_a_piece(proxy, send, content, saved):
     print(f"SEED {SEED}")
-    with line(proxy, random.Random(SEED)) as cut:
+    with served(CutLine(proxy, random.Random(SEED))) as cut:
         cut.left = CUTS
         address = send("tus-js-client", cut.address, content)
     assert saved(address) == content
