@@ -7,7 +7,7 @@ from invoices.models import Invoice
 from lo_storage.uploads.models import Upload
 
 from .files import pdf, png, wav
-from .steps import choose, download, foot, for_all, invoice_of_file, look_at_new, upload
+from .steps import choose, download, eventually, foot, for_all, invoice_of_file, look_at_new, upload
 
 without_script = pytest.mark.browser_context_args(java_script_enabled=False)
 
@@ -124,6 +124,25 @@ def test_a_file_is_looked_at_before_it_is_saved(name, content, alices_page, samp
             expect(sound).to_have_js_property("duration", 1)
         case "txt":
             expect(page.frame_locator("iframe").get_by_text("März")).to_be_visible()
+
+
+def test_what_came_while_offline_is_looked_at_once_there_is_a_connection(alices_page, sample):
+    page = alices_page
+    page.goto("/upload/")
+    asked = []
+
+    def lose(route):
+        asked.append(route.request.url)
+        page.context.set_offline(True)
+        route.abort("internetdisconnected")
+
+    page.route("**/staged/*/", lose, times=1)
+    choose(page, sample("scan.png", png(400, 300)))
+    eventually(lambda: page.evaluate("!navigator.onLine") and asked)
+    expect(page.get_by_text("Preview of scan.png")).to_have_count(0)
+    page.context.set_offline(False)
+    page.get_by_text("Preview of scan.png").click()
+    expect(page.get_by_role("img", name="scan.png")).to_have_js_property("naturalWidth", 400)
 
 
 def test_the_new_file_stands_beside_the_old_one(alices_page, alice, invoice_of, sample):

@@ -69,14 +69,18 @@ function enhance(form) {
 
 const FIRST_ID = "00000000-0000-0000-0000-000000000000";
 
-// What the server knows of a file that has come.
+// What the server knows of a file that has come. Offline or signed out, it is asked again afterwards.
 async function look(place, id) {
   try {
-    const answer = await fetch(place.dataset.looks.replace(FIRST_ID, id));
-    return answer.ok ? [...parsed(await answer.text()).body.childNodes] : [];
+    const answer = await fetch(place.dataset.looks.replace(FIRST_ID, id), { redirect: "error" });
+    if (answer.status < 500) return answer.ok ? [...parsed(await answer.text()).body.childNodes] : [];
   } catch {
-    return []; // The page that comes after the form was sent says it, too.
+    // No answer, or that of the page for signing in.
   }
+  await new Promise((resolve) => {
+    for (const event of ["online", "focus"]) addEventListener(event, resolve, { once: true });
+  });
+  return look(place, id);
 }
 
 let rowsMade = 0;
@@ -180,8 +184,10 @@ function showBeside(form) {
   const both = form.querySelector(".old-and-new");
   if (!both) return;
   const place = both.querySelector("[data-look]");
-  form.addEventListener("upload:complete", async ({ detail: { id } }) => {
-    place.replaceChildren(...(await look(both, id)));
+  form.addEventListener("upload:complete", async ({ target: li, detail: { id } }) => {
+    const found = await look(both, id);
+    if (!li.isConnected) return; // It was removed meanwhile.
+    place.replaceChildren(...found);
     both.hidden = !place.children.length;
   });
   form.addEventListener("upload:removed", () => {
