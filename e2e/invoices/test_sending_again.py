@@ -38,7 +38,7 @@ def test_a_refused_field_keeps_the_files(alices_page, sample):
     upload(page, sample("first.pdf", pdf()), sample("second.png", png()))
     expect(page.get_by_text("The amount cannot be negative.").first).to_be_visible()
     for name in ["first.pdf", "second.png"]:
-        expect(page.get_by_role("checkbox", name=name)).to_be_checked()
+        expect(page.get_by_role("listitem").filter(has_text=name)).to_be_visible()
     for row in page.get_by_role("group").filter(has_text="The amount cannot").all():
         row.get_by_label("Amount in EUR").fill("1")
     press(page)

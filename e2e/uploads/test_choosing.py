@@ -65,14 +65,18 @@ def test_a_refused_form_keeps_its_rows_and_sends_nothing_again(many, file, reque
     expect(many.get_by_role("status")).to_contain_text("All has come: 2 files")
     save(many, "a title that is much too long")
     expect(many.get_by_text("at most 20 characters")).to_be_visible()
-    expect(many.get_by_role("checkbox", name="one.pdf")).to_be_checked()
+    expect(many.get_by_role("status")).to_have_text("All has come: 2 files, 12 bytes.")
+    expect(row(many, "one.pdf")).to_contain_text("one.pdf (7 bytes)")
+    with many.expect_response(lambda response: response.request.method == "DELETE"):
+        button(many, "Remove", "one.pdf").click()
+    expect(button(many, "Remove", "other.pdf")).to_be_focused()
     third = file("third.pdf", b"third")
     choose(many, third)
     expect(row(many, "third.pdf")).to_contain_text("Has come")
     posts = [request for request in requests if request[0] == "POST"]
     save(many)
-    expect(many.get_by_role("heading", name="Saved 3")).to_be_visible()
-    assert saved() == digests(one, other, third)
+    expect(many.get_by_role("heading", name="Saved 2")).to_be_visible()
+    assert saved() == digests(other, third)
     assert len(posts) == 3
 
 

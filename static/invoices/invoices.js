@@ -123,8 +123,6 @@ function addRows(form) {
     const li = form.querySelector(`li[data-upload="${row.dataset.row}"]`);
     if (!li) continue;
     li.append(row);
-    const box = li.querySelector("input[type=checkbox]");
-    box.addEventListener("change", () => (row.disabled = !box.checked));
     for (const [name, value] of Object.entries(filled(row))) {
       const input = field(row, name);
       if (input.value && input.value !== value) input.dataset.edited = "";

@@ -108,9 +108,10 @@ async function isReadable(file) {
 
 // A file of the form: queued, running, held (until something happens elsewhere), paused, failed, complete.
 class Row {
-  constructor(field, file) {
+  constructor(field, file, li = element("li")) {
     this.field = field;
     this.file = file;
+    this.li = li;
     this.sent = 0;
     this.build();
     this.upload = this.client();
@@ -146,9 +147,9 @@ class Row {
     this.remover = element("button", { type: "button", className: "plain", "aria-label": `${texts.remove} ${name}` }, texts.remove);
     this.toggle.addEventListener("click", () => (this.isOpen ? this.pause() : this.queue()));
     this.remover.addEventListener("click", () => this.remove());
-    this.li = element(
-      "li",
-      { className: "upload" },
+    this.li.classList.add("upload");
+    this.li.querySelector("label")?.remove(); // that of a page without a script
+    this.li.prepend(
       element("span", { className: "name" }, element("bdi", {}, name), ` (${sizeOf(size)})`),
       this.bar,
       this.about,
@@ -246,12 +247,17 @@ class Row {
 
   created(id) {
     if (id === this.id) return;
+    this.bear(id);
+    this.emit("created", { id });
+  }
+
+  // The form names the upload by it.
+  bear(id) {
     this.forget();
     this.id = this.li.dataset.upload = id;
     this.release = lock(id);
     this.hidden ??= this.li.appendChild(element("input", { type: "hidden", name: this.field.name }));
     this.hidden.value = id;
-    this.emit("created", { id });
   }
 
   progress(sent) {
@@ -396,10 +402,10 @@ class Field {
     this.isRequired = this.input.required;
     this.list = wrapper.querySelector("ul.kept") ?? element("ul", { className: "kept" });
     this.list.setAttribute("aria-label", this.texts.files);
-    this.kept = [...this.list.querySelectorAll("li[data-upload]")].map((li) => lock(li.dataset.upload));
     this.bar = element("progress", { max: 1, value: 0, hidden: true, "aria-label": this.texts.all });
     this.status = element("p", { className: "status", role: "status" });
     this.build();
+    for (const li of this.list.querySelectorAll("li[data-upload]")) this.keep(li);
     this.listen();
     this.offer();
   }
@@ -516,10 +522,20 @@ class Field {
     return row;
   }
 
+  // What the page has come back with is a row as any other; whoever made it has heard of it.
+  keep(li) {
+    const { upload: id, size } = li.dataset;
+    const row = new Row(this, { name: li.querySelector("bdi").textContent, size: Number(size), type: "" }, li);
+    this.rows.add(row);
+    row.upload.url = `${this.endpoint}${id}/`;
+    row.sent = row.file.size;
+    row.bear(id);
+    row.set("complete");
+  }
+
   // A field of one file has the new one.
   makeRoom() {
     for (const row of this.rows) row.remove();
-    this.list.replaceChildren();
   }
 
   // One bar for all; said once for each tenth.
@@ -622,7 +638,6 @@ class Field {
       row.upload.abort();
       row.forget();
     }
-    for (const release of this.kept) release();
     fields.delete(this);
   }
 
