@@ -15,5 +15,4 @@ RUN SECRET_KEY=build DATABASE_URL=postgres://build/build python manage.py collec
 USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["python", "-m", "config.health"]
-# Uploads are gathered in /tmp, where one that was killed may have left something.
-CMD ["sh", "-c", "find /tmp -mindepth 1 -delete; exec gunicorn --config=python:config.gunicorn config.wsgi"]
+CMD ["gunicorn", "--config=python:config.gunicorn", "config.wsgi"]

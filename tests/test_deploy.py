@@ -120,7 +120,6 @@ class Machine:
         variables = {}
         for line in Path(unit["EnvironmentFile"]).read_text().splitlines():
             variables |= dict([shlex.split(line)[0].split("=", 1)])
-        variables |= dict([unit["Environment"].split("=", 1)])
         notify = self.folder.parent / "notify"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
             systemd.bind(os.path.relpath(notify))  # a name that is short enough

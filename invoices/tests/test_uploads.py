@@ -1,5 +1,6 @@
 """Limits, names, and batches that are all or nothing."""
 
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from uuid import uuid4
@@ -271,6 +272,20 @@ class TestAllOrNothing:
         yield
         with connection.cursor() as cursor:
             cursor.execute("drop trigger refuse on invoices_invoice; drop function refuse")
+
+
+@pytest.mark.parametrize("address", ["/upload/", "/admin/invoices/invoice/add/"])
+def test_no_upload_comes_to_the_disk_of_the_site(
+    address, alice, signed_in, settings, monkeypatch, tmp_path
+):
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "nowhere"
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    content = bytes(2 * settings.FILE_UPLOAD_MAX_MEMORY_SIZE)
+    fields = {"owner": alice.pk, "number": "1", "title": "Rent", "issued": "2026-03-02"}
+    files = [(name, "a.bin", content) for name in ["files", "data"]]
+    answer = signed_in(alice).post(address, **multipart(files, **fields))
+    assert answer.status_code == 302
+    assert content_of(Invoice.objects.get()) == content
 
 
 @pytest.mark.parametrize("end", [b"c" * 50, b"\r\n--limit\r\n", b"2026-03-0"])
