@@ -457,7 +457,7 @@ def leave_out_other_hosts(chosen: str) -> None:
 
 
 def unlink_what_is_not_there() -> None:
-    """Of a link to a file that does not go along leave the words, and of a mere hint nothing."""
+    """Of a link to a file that does not go along leave the words; of a picture or hint nothing."""
     link = r"\[([^\]]+)\]\((?![a-z]+:|#)([^)#]+)[^)]*\)"
 
     for page in Path().rglob("*.md"):
@@ -465,11 +465,15 @@ def unlink_what_is_not_there() -> None:
         def dead(target: str, page: Path = page) -> bool:
             return not (page.parent / target).exists()
 
+        def picture(match: re.Match) -> str:
+            return "" if dead(match[2]) else match[0]
+
         def hint(match: re.Match) -> str:
             alive = [found[0] for found in re.finditer(link, match[0]) if not dead(found[2])]
             return f" ({', '.join(alive)})" if alive else ""
 
         text = page.read_text(encoding="utf-8")
+        text = re.sub(rf"^!{link}\n\n?", picture, text, flags=re.MULTILINE)
         text = re.sub(rf"\s+\({link}(?:, {link})*\)", hint, text)
         text = re.sub(link, lambda found: found[1] if dead(found[2]) else found[0], text)
         page.write_text(text, encoding="utf-8")
