@@ -72,6 +72,7 @@ LIBRARY_LINES = [
     ("tests/test_bin.py", '"site", "demo", "docs", "test", "bench"', '"site", "demo", "test"'),
     ("tests/test_bin.py", r"\n\n\ndef test_clients_installs.*?(?=\n\n\n|\n\Z)", ""),
     ("docs/how-it-works.md", ", or, where a server has to crash, in `tests/`", ""),
+    ("docs/uploads.md", r"^### As it looks\n.*?(?=^## )", ""),
     (".gitignore", r"^/\.(bench|docs)/\n", ""),
     (".gitattributes", r"^hooks/[^\n]*\n", ""),
     *(
