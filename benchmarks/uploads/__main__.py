@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
+import psycopg
+
 from config import embedded_postgres
 from trials.faults.cluster import Node
 
@@ -99,17 +101,21 @@ class Bench:
         """Return the sessions of the site, as soon as one does something."""
         busy = "select pid from pg_stat_activity where usename = 'app' and state = 'active'"
         until = time.monotonic() + 1
-        with self.node.connect() as session:
-            while time.monotonic() < until:
-                if rows := session.execute(busy).fetchall():
-                    return [pid for (pid,) in rows]
+        while time.monotonic() < until:
+            # After a kill it may still be in recovery.
+            with suppress(psycopg.OperationalError), self.node.connect() as session:
+                while time.monotonic() < until:
+                    if rows := session.execute(busy).fetchall():
+                        return [pid for (pid,) in rows]
         return []
 
     def make_room(self) -> None:
         """What was written is not there when the next is measured."""
         from invoices.models import Invoice
+        from lo_storage.uploads.models import Upload
 
         Invoice.objects.all().delete()
+        Upload.objects.all().delete()
         with self.node.connect() as session:
             session.execute("vacuum pg_largeobject")
             session.execute("checkpoint")
@@ -201,7 +207,8 @@ class Slow:
 def crowd(bench: Bench, address: str) -> str:
     """Fifty slow clients send a MiB each, while somebody opens a page ten times a second."""
     content = bench.content(MiB)
-    uploaders = [Uploader(address, bench.session()) for _ in range(CROWD)]
+    # Each from a machine of its own: nginx lets one have ten uploads at once.
+    uploaders = [Uploader(address, bench.session(), f"127.0.1.{n + 1}") for n in range(CROWD)]
     reader = Uploader(address, bench.session())
     done: list[int] = []
 

@@ -16,10 +16,10 @@ ANYTHING = (OSError, http.client.HTTPException)  # that happens to a line
 
 
 class Uploader:
-    """Somebody who is signed in, by a session, at an address."""
+    """Somebody who is signed in, by a session, at an address; `source` is that of the machine."""
 
-    def __init__(self, address: str, session: str) -> None:
-        self.parts = urlsplit(address)
+    def __init__(self, address: str, session: str, source: str = "127.0.0.1") -> None:
+        self.parts, self.source = urlsplit(address), (source, 0)
         prefix = "__Host-" if self.parts.scheme == "https" else ""
         self.headers = {
             "Cookie": f"{prefix}sessionid={session}; {prefix}csrftoken={TOKEN}",
@@ -31,10 +31,14 @@ class Uploader:
 
     def connect(self) -> http.client.HTTPConnection:
         if self.parts.scheme == "http":
-            return http.client.HTTPConnection(self.parts.netloc, timeout=120)
+            return http.client.HTTPConnection(
+                self.parts.netloc, timeout=120, source_address=self.source
+            )
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return http.client.HTTPSConnection(self.parts.netloc, timeout=120, context=context)
+        return http.client.HTTPSConnection(
+            self.parts.netloc, timeout=120, source_address=self.source, context=context
+        )
 
     def ask(
         self, method: str, address: str, body: object = b"", **headers: object
