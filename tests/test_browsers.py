@@ -294,8 +294,10 @@ def test_a_line_that_is_cut_goes_on_by_itself(large, line, shown, save):
     save()
 
 
-def test_after_a_reload_a_file_that_is_chosen_again_goes_on(alices, large, line, shown, save):
-    alices.run("location.reload()")
+def test_once_the_page_is_opened_again_a_file_that_is_chosen_again_goes_on(
+    alices, goto, large, line, shown, save
+):
+    goto(f"{line.address}/upload/")
     shown("Choose the file again, and it goes on there.")
     alices.type("input[type=file]", large)
     shown("Goes on at")
