@@ -145,6 +145,7 @@ PAGES_OF_A_PROJECT = [
     ("docs/how-it-works.md", r"^Each line is a test in .*?\n\n", ""),
     ("docs/backup-programs.md", r" by `python -m benchmarks\.backups`", ""),
     ("docs/uploads.md", r" by `python -m benchmarks\.uploads`", ""),
+    ("docs/handing-over.md", r" \(`bin/bench nginx`\)", ""),
     ("docs/running.md", r", which the tests run as well", ""),
     (
         "docs/replicas.md",

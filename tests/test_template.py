@@ -286,7 +286,7 @@ def test_all_else_is_as_it_is_here(made, checkout):
         *("docs/checking.md", "docs/checks.md", "docs/how-it-works.md", "docs/replicas.md"),
         *("docs/backup-programs.md", "docs/in-and-out.md", "docs/moving.md", "docs/restoring.md"),
         *("docs/running.md", "docs/serving.md", "docs/storing.md", "docs/uploads.md"),
-        *("docs/statistics.md", "docs/testing.md", "tests/test_bin.py"),
+        *("docs/handing-over.md", "docs/statistics.md", "docs/testing.md", "tests/test_bin.py"),
     }
     assert changed(made[True, "MIT"], checkout) == with_sample
     assert changed(made[False, "MIT"], checkout) == with_sample | {
