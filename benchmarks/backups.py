@@ -16,10 +16,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psycopg
-
 from config import embedded_postgres
 from lo_storage import catalogue
+
+from .cluster import Cluster
 
 ROOT = Path(__file__).parent.parent
 MiB = 1024 * 1024
@@ -28,42 +28,13 @@ NEWEST = embedded_postgres.find_programs()
 SERVERS = {"newest": NEWEST, "debian": DEBIAN}
 
 
-class Cluster:
-    """A server in a folder, and how its owner runs programs there."""
+class Site(Cluster):
+    """A server with the site's database, which archives what it writes."""
 
-    def __init__(self, programs: Path, folder: Path) -> None:
-        folder.mkdir()
-        self.folder, self.data = folder, folder / "data"
-        self.owner = embedded_postgres.Server(folder, programs)
-        self.environment = {**self.owner.environment, "PGHOST": str(folder), "PGUSER": "postgres"}
-        os.chown(folder, self.owner.uid, self.owner.gid)
-
-    def run(self, *command: object) -> None:
-        program, *arguments = map(str, command)
-        subprocess.run(
-            [*self.owner.prefix, str(self.owner.programs / program), *arguments],
-            env=self.environment,
-            cwd=self.folder,
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
-
-    def start(self, archive_command: str = "true") -> None:
+    def archive_by(self, archive_command: str = "true") -> None:
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(f"archive_mode = on\narchive_command = '{archive_command}'\n")
-        options = f"-k {self.folder} -c listen_addresses= -c max_wal_size=8GB"
-        options += " -c max_locks_per_transaction=1024"
-        self.run("pg_ctl", "start", f"--pgdata={self.data}", "--log=log", f"--options={options}")
-
-    def stop(self) -> None:
-        self.run("pg_ctl", "stop", f"--pgdata={self.data}", "--mode=fast")
-
-    def initialise(self, *options: str) -> None:
-        options = ("--username=postgres", "--auth=trust", "--locale=C.UTF-8", *options)
-        self.run("initdb", f"--pgdata={self.data}", "--encoding=UTF8", *options)
-
-    def connect(self, name: str) -> psycopg.Connection:
-        return psycopg.connect(host=str(self.folder), dbname=name, user="postgres", autocommit=True)
+        self.start("max_wal_size=8GB", "max_locks_per_transaction=1024")
 
     def manage(self, *arguments: object, name: str = "app") -> None:
         """Run one of the site's commands on a database of it."""
@@ -110,10 +81,10 @@ class Bench:
         for path in afterwards:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    def server(self, site: Cluster, name: str) -> None:
+    def server(self, site: Site, name: str) -> None:
         site.initialise()
         backrest, barman = configs(site)
-        site.start()
+        site.archive_by()
         site.fill(self.files)
         command = [site.owner.programs / "postgres", "--version"]
         print(f"| **{subprocess.check_output(command, text=True).strip()}** | | |", flush=True)
@@ -125,7 +96,7 @@ class Bench:
         self.dump(site, "--format=directory", "--jobs=2")
         self.dump(site, "--format=custom")
 
-    def dump(self, site: Cluster, *options: str) -> None:
+    def dump(self, site: Site, *options: str) -> None:
         dump, jobs = site.folder / "dump", [word for word in options if "jobs" in word]
         self.time(
             f"pg_dump {' '.join(options)}",
@@ -146,13 +117,13 @@ class Bench:
             self.one_file(site, dump, order, f"lo_restore of its {title} file")
         shutil.rmtree(dump) if dump.is_dir() else dump.unlink()
 
-    def one_file(self, site: Cluster, dump: Path, order: str, title: str) -> None:
+    def one_file(self, site: Site, dump: Path, order: str, title: str) -> None:
         program = f"--pg-restore={site.owner.programs / 'pg_restore'}"
         command = ["lo_restore", site.name(order), f"--dump={dump}", program]
         out = site.folder / "out"
         self.time(title, lambda: site.manage(*command, f"--output={out}"), out)
 
-    def physical(self, site: Cluster) -> None:
+    def physical(self, site: Site) -> None:
         copy = site.folder / "copy"
         self.time(
             "pg_basebackup",
@@ -160,7 +131,7 @@ class Bench:
         )
         self.time("pg_verifybackup", lambda: site.run("pg_verifybackup", copy), copy)
 
-    def pgbackrest(self, site: Cluster, config: Path) -> None:
+    def pgbackrest(self, site: Site, config: Path) -> None:
         pgbackrest = ["/usr/bin/pgbackrest", f"--config={config}", "--stanza=papers"]
         restored = site.folder / "restored"
         site.run(*pgbackrest, "stanza-create")
@@ -174,7 +145,7 @@ class Bench:
         shutil.rmtree(restored)
         shutil.rmtree(site.folder / "repository")
 
-    def barman(self, site: Cluster, config: Path) -> None:
+    def barman(self, site: Site, config: Path) -> None:
         barman = ["/usr/bin/barman", "-q", "-c", str(config)]
         restored = site.folder / "restored"
         site.run(*barman, "switch-wal", "--force", "--archive", "papers")
@@ -185,18 +156,18 @@ class Bench:
         shutil.rmtree(restored)
         shutil.rmtree(site.folder / "barman")
 
-    def debian(self, site: Cluster, backrest: Path, barman: Path) -> None:
+    def debian(self, site: Site, backrest: Path, barman: Path) -> None:
         site.stop()
-        site.start(f"pgbackrest --config={backrest} --stanza=papers archive-push %p")
+        site.archive_by(f"pgbackrest --config={backrest} --stanza=papers archive-push %p")
         self.pgbackrest(site, backrest)
         site.stop()
-        site.start(f"cp %p {site.folder}/barman/papers/incoming/%f")
+        site.archive_by(f"cp %p {site.folder}/barman/papers/incoming/%f")
         self.barman(site, barman)
         site.stop()
         for mode in ("--copy", "--link"):
             self.upgrade(site, mode)
 
-    def upgrade(self, site: Cluster, mode: str) -> None:
+    def upgrade(self, site: Site, mode: str) -> None:
         new = Cluster(NEWEST, site.folder / mode)
         new.initialise("--no-data-checksums")
         of_both = [f"--old-bindir={DEBIAN}", f"--new-bindir={NEWEST}", "--username=postgres"]
@@ -205,7 +176,7 @@ class Bench:
         self.time(f"pg_upgrade {mode} to 18", lambda: new.run(*command), new.folder)
 
 
-def configs(site: Cluster) -> tuple[Path, Path]:
+def configs(site: Site) -> tuple[Path, Path]:
     """Write the configuration of the two programs, and return where."""
     backrest, barman = site.folder / "pgbackrest.conf", site.folder / "barman.conf"
     here = site.folder
@@ -241,7 +212,7 @@ def main() -> None:
     for server in options.server:
         with tempfile.TemporaryDirectory(prefix="backups-", dir=options.into) as folder:
             Path(folder).chmod(0o755)
-            site = Cluster(SERVERS[server], Path(folder) / server)
+            site = Site(SERVERS[server], Path(folder) / server)
             try:
                 bench.server(site, server)
             finally:

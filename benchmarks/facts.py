@@ -1,19 +1,18 @@
-"""What is counted and not timed: round trips, memory, WAL, tuples."""
+"""What is counted and not timed: memory, WAL, tuples, disk."""
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from typing import Any
 
 from django.db import connection, transaction
-from psycopg.pq import Trace
 
-from . import reading, writing
-from .contestants import BINARY_FIELD, DBFILES, OLD, OURS, Contestant, make
-from .running import delete_all, save_big, save_small
-from .stage import ROOT, SMALL, MiB, Stage
+from .compression import PGLZ, label, methods
+from .contestants import OLD, OURS, make
+from .running import delete_all, save_big
+from .stage import ROOT, MiB, Stage
 
 type Facts = dict[str, dict[str, float]]  # fact, contestant: value
 
@@ -22,35 +21,11 @@ MEMORY = "MiB of memory"
 FIRST_BYTE = "ms to the first byte"
 UPDATES = "tuples updated"
 WAL = "bytes of WAL a byte"
+DISK = "bytes of disk a byte"
 
 
 def none(stage: Stage) -> Facts:
     return {}
-
-
-def _trips(stage: Stage, action: Callable[[Contestant], object]) -> Facts:
-    names = [OURS, OLD, BINARY_FIELD, DBFILES]
-    everybody = [make(name, stage.folder) for name in names]
-    return {TRIPS: {c.name: _round_trips(partial(action, c)) for c in everybody}}
-
-
-def small_read(stage: Stage) -> Facts:
-    names = {}  # saved before the round trips are counted
-
-    def action(contestant: Contestant) -> None:
-        reading.whole(contestant, names[contestant.name], SMALL)
-
-    for name in [OURS, OLD, BINARY_FIELD, DBFILES]:
-        names[name] = save_small(make(name, stage.folder), stage)
-    return _trips(stage, action)
-
-
-def create(stage: Stage, in_transaction: bool) -> Facts:
-    return _trips(stage, lambda c: writing.create_one(c, stage, in_transaction))
-
-
-def cycle(stage: Stage, in_transaction: bool) -> Facts:
-    return _trips(stage, lambda c: writing.cycle_one(c, stage, in_transaction))
 
 
 def big_read(stage: Stage, size: int) -> Facts:
@@ -62,29 +37,22 @@ def big_read(stage: Stage, size: int) -> Facts:
     return found
 
 
-def big_write(stage: Stage, size: int) -> Facts:
-    found: Facts = {MEMORY: {}, UPDATES: {}, WAL: {}}
-    for contestant in [make(name, stage.folder) for name in (OURS, OLD)]:
-        name = contestant.name
-        found[MEMORY][name] = _memory(name, "write", stage.file(size))
-        stage.tidy()
-        save = partial(save_big, contestant, stage, size)
-        stored, found[UPDATES][name], found[WAL][name] = _written(save, size)
+def big_write(stage: Stage, size: int, kind: str) -> Facts:
+    """Of the server as it comes; the disk of lz4, too."""
+    found: Facts = {MEMORY: {}, UPDATES: {}, WAL: {}, DISK: {}}
+    for name, method in product((OURS, OLD), methods(stage)):
+        contestant = make(name, stage.folder)
+        who = label(name, method)
+        if method == PGLZ:
+            found[MEMORY][who] = _memory(name, "write", stage.file(size, kind))
+        stage.compact()
+        before = stage.size()
+        save = partial(save_big, contestant, stage, size, kind)
+        with stage.compressing(method):
+            stored, found[UPDATES][who], found[WAL][who] = _written(save, size)
+        found[DISK][who] = (stage.size() - before) / size
         delete_all(contestant, [stored])
     return found
-
-
-def _round_trips(action: Callable[[], object]) -> int:
-    """Count how often the server says that it waits for the next statement (libpq's PQtrace)."""
-    connection.ensure_connection()
-    driver: Any = connection.connection
-    with tempfile.TemporaryFile() as file:
-        driver.pgconn.trace(file.fileno())
-        driver.pgconn.set_trace_flags(Trace.SUPPRESS_TIMESTAMPS)
-        action()
-        driver.pgconn.untrace()
-        file.seek(0)
-        return sum(b"ReadyForQuery" in line for line in file)
 
 
 def _memory(contestant: str, operation: str, name: Any) -> float:

@@ -23,6 +23,7 @@ SHOWN = [
 SETTINGS = ["fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size"]
 
 OURS = "lo_storage"
+TRIPS = "round trips"
 MARK = "<!-- bin/bench writes what follows -->"
 TABLE, END = "<!-- bin/bench writes the table that follows -->", "<!-- bin/bench ends here -->"
 # Who is on the page docs/why.md, and what they are there.
@@ -72,8 +73,18 @@ def load(folder: Path) -> Outcome:
 
 
 def merge(outcome: Outcome, folder: Path) -> Outcome:
-    """Return what a folder has, with the works of a run in the place of the same ones."""
+    """Return what a folder has, with the works of a run in the place of the same ones.
+
+    Those of another PostgreSQL than the folder's first run come beside them.
+    """
     earlier = load(folder)
+    major, of_page = (
+        run["about"][0]["versions"]["PostgreSQL"].split(".")[0] for run in (outcome, earlier)
+    )
+    if major != of_page:
+        for work in outcome["works"]:
+            work["key"] += f"-{major}"
+            work["title"] += f", PostgreSQL {major}"
     runs = {about["command"]: about for about in earlier["about"] + outcome["about"]}
     works = {work["key"]: work for work in earlier["works"] + outcome["works"]}
     return {"about": list(runs.values()), "works": list(works.values())}
@@ -163,11 +174,8 @@ def figures(outcome: Outcome, style: str) -> str:
         title = work["title"]
         first = median(next(iter(work["seconds"].values())))
         for name, seconds in work["seconds"].items():
-            facts = [
-                f"{fact}: {values[name]:.3g}"
-                for fact, values in work["facts"].items()
-                if name in values
-            ]
+            facts = {fact: values[name] for fact, values in work["facts"].items() if name in values}
+            trips = facts.pop(TRIPS, None)
             rows.append(
                 [
                     title,
@@ -176,12 +184,20 @@ def figures(outcome: Outcome, style: str) -> str:
                     _milliseconds(median(seconds)),
                     f"{work['amount'] / median(seconds):,.0f} {work['unit']}",
                     f"{median(seconds) / first:.2f}",
-                    "; ".join(facts),
+                    *(
+                        _milliseconds(median(work[kind][name])) if kind in work else ""
+                        for kind in ("client", "server")
+                    ),
+                    "" if trips is None else f"{trips:,.4g}",
+                    "; ".join(f"{fact}: {value:.3g}" for fact, value in facts.items()),
                 ]
             )
             title = ""
-    headers = ["work", "by", "minimum, ms", "median, ms", "rate", "ratio", "counted"]
-    return _table(rows, headers, style, "llrrrrl")
+    headers = [
+        *("work", "by", "minimum, ms", "median, ms", "rate", "ratio"),
+        *("processor, ms", "of the server, ms", TRIPS, "counted"),
+    ]
+    return _table(rows, headers, style, "llrrrrrrrl")
 
 
 def _milliseconds(seconds: float) -> str:

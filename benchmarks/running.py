@@ -1,6 +1,7 @@
 """What the works are made of: a clock, and steps that several of them take."""
 
 import gc
+import os
 import time
 from collections.abc import Callable
 from typing import Any, Self
@@ -8,26 +9,51 @@ from typing import Any, Self
 from django.core.files import File
 from django.core.files.base import ContentFile
 
+from . import processor
 from .contestants import MAKERS, Contestant, make
-from .stage import Stage
+from .stage import RANDOM, Stage
 
 TIMES = 100  # operations in a run of the small works
 
 
 class Clock:
-    """Times what is done in its `with`, without the garbage collector."""
+    """Measures what is done in its `with`, without the garbage collector.
+
+    - `seconds`: the time.
+    - `client`, `server`: processor time in seconds: of the process that asks the database, which
+      is this one unless `process` is set, and of all processes of the server on this machine.
+    - `trips`: round trips, where they go through a relay.
+    """
 
     seconds: float
+    client: float
+    server: float | None
+    trips: int
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.process = os.getpid()
 
     def __enter__(self) -> Self:
         gc.collect()
         gc.disable()
+        self._before = self._counted()
         self._start = time.perf_counter()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.seconds = time.perf_counter() - self._start
+        client, server, trips = (
+            after - before for after, before in zip(self._counted(), self._before, strict=True)
+        )
+        self.client, self.trips = client / 1e9, trips
+        self.server = server / 1e9 if self.stage.postmaster else None
         gc.enable()
+
+    def _counted(self) -> tuple[int, int, int]:
+        server = processor.of_family(self.stage.postmaster) if self.stage.postmaster else 0
+        trips = self.stage.relay.trips if self.stage.relay else 0
+        return processor.of(self.process), server, trips
 
 
 type Run = Callable[[Clock], None]
@@ -38,12 +64,12 @@ def contestants(stage: Stage, size: int) -> list[Contestant]:
     return [c for name in MAKERS if (c := make(name, stage.folder)).largest >= size]
 
 
-def big_file(stage: Stage, size: int) -> File:
-    return File(stage.file(size).open("rb"))
+def big_file(stage: Stage, size: int, kind: str = RANDOM) -> File:
+    return File(stage.file(size, kind).open("rb"))
 
 
-def save_big(contestant: Contestant, stage: Stage, size: int) -> Any:
-    with contestant.alone(), big_file(stage, size) as content:
+def save_big(contestant: Contestant, stage: Stage, size: int, kind: str = RANDOM) -> Any:
+    with contestant.alone(), big_file(stage, size, kind) as content:
         return contestant.save(content)
 
 

@@ -23,7 +23,7 @@ READ_MANY = "select sum(length(lo_get(loid))) from unnest(%s::oid[]) as loid"
 _BLOCK = """
 do $$
 declare
-    content bytea := (select content || '' from pg_temp.bench where length(content) = {length});
+    content bytea := (select content || '' from bench where length(content) = {length});
     loid oid;
     loids oid[];
 begin
@@ -59,7 +59,7 @@ WRITE = """
 def prepare(*contents: bytes) -> None:
     """Give the server what it is to write."""
     with connection.cursor() as cursor:
-        cursor.execute("create temporary table if not exists bench (content bytea)")
+        cursor.execute("create unlogged table if not exists bench (content bytea)")
         cursor.execute("truncate bench")
         for content in contents:
             cursor.execute("insert into bench values (%s)", [content])

@@ -13,8 +13,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from .contestants import FILES, OLD, OURS, make
-from .facts import FIRST_BYTE, MEMORY, Facts
+from .contestants import ALONE, FILES, OLD, OURS, make
+from .facts import FIRST_BYTE, MEMORY, TRIPS, Facts
 from .memory import begin_anew, status
 from .running import Clock, Runs, save_big
 from .stage import ROOT, SMALL, MiB, Stage
@@ -38,7 +38,8 @@ class Way(NamedTuple):
 
     def address_of(self, stage: Stage, size: int) -> str:
         """Return the address of a file of so many bytes, which is there until the end."""
-        return self.address.format(folder=stage.folder, name=_stored(self.keeper, stage, size))
+        name = _stored(self.keeper, stage, size)
+        return self.address.format(folder=stage.folder, name=name, size=size)
 
 
 @cache
@@ -49,6 +50,7 @@ def _stored(keeper: str, stage: Stage, size: int) -> str:
 WSGI = {
     OURS: Way(OURS, "/new/{name}"),
     OLD: Way(OLD, "/old/{name}"),
+    ALONE: Way(ALONE, "/alone/{name}/{size}"),
     FROM_DISK: Way(FILES, "/disk{folder}/files/{name}"),
 }
 ASGI = {OURS: Way(OURS, "/async/{name}", UVICORN), BY_GUNICORN: WSGI[OURS]}
@@ -116,14 +118,20 @@ class Downloads:
         runs = {}
         with ExitStack() as stack:
             for name, way in self.ways.items():
-                server = stack.enter_context(web_server(way.command))
-                # Modules are loaded, and the connection is there.
-                with server.connect() as connection:
-                    _get(connection, way.address_of(stage, SMALL))
+                server = stack.enter_context(self._server(way, stage))
                 runs[name] = partial(self._run, name, server, way.address_of(stage, self.size))
             yield runs
 
+    @contextmanager
+    def _server(self, way: Way, stage: Stage) -> Iterator[WebServer]:
+        with web_server(way.command) as server:
+            # Modules are loaded, and the connection is there.
+            with server.connect() as connection:
+                _get(connection, way.address_of(stage, SMALL))
+            yield server
+
     def _run(self, name: str, server: WebServer, address: str, clock: Clock) -> None:
+        clock.process = int(server.worker)
         before = begin_anew(server.worker)
         with server.connect() as connection, clock:
             for _ in range(self.times):
@@ -133,8 +141,16 @@ class Downloads:
         self._memory[name].append((status("VmHWM", server.worker) - before) / MiB)
 
     def facts(self, stage: Stage) -> Facts:
-        """Return the most memory that a run added, and the median time to a first byte."""
+        """Return the most memory that a run added, the median time to a first byte, round trips."""
+        trips = {}
+        with stage.through():
+            for name, way in self.ways.items():
+                with self._server(way, stage) as server, server.connect() as connection:
+                    before = stage.relay.trips
+                    _get(connection, way.address_of(stage, self.size), self.last)
+                    trips[name] = stage.relay.trips - before
         return {
+            TRIPS: {name: number for name, number in trips.items() if number},
             MEMORY: {name: max(found) for name, found in self._memory.items()},
             FIRST_BYTE: {name: median(found) for name, found in self._first_bytes.items()},
         }

@@ -25,8 +25,10 @@ class Target:
         return slower / faster
 
 
-def times(other: str, bound: float) -> Target:
-    return Target(f"{bound:g} times {other}", bound, slower=other)
+def times(other: str, bound: float, who: str = OURS) -> Target:
+    """So many times as fast as another; below 1 a share of the speed that there is."""
+    subject = "" if who == OURS else f"{who}: "
+    return Target(f"{subject}{bound:g} times {other}", bound, slower=other, faster=who)
 
 
 def within(bound: float, slower: str, faster: str) -> Target:

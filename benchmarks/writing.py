@@ -13,9 +13,10 @@ from django.db import transaction
 from lo_storage.storage import DbFileIO, DbFileStorage
 
 from . import server
-from .contestants import Contestant
+from .compression import by_each
+from .contestants import OLD, OURS, Contestant
 from .running import TIMES, Clock, Runs, big_file, contestants, delete_all
-from .stage import SMALL, MiB, Stage
+from .stage import RANDOM, SMALL, MiB, Stage
 
 LINES = 100_000
 ONE_WRITE = "csv into memory, one write()"
@@ -74,12 +75,12 @@ def cycle(stage: Stage, in_transaction: bool) -> Iterator[Runs]:
 
 
 @contextmanager
-def big(stage: Stage, size: int) -> Iterator[Runs]:
+def big(stage: Stage, size: int, kind: str) -> Iterator[Runs]:
     """Write a file from the disk; before each run the database is vacuumed and has a checkpoint."""
 
     def run(contestant: Contestant, clock: Clock) -> None:
         stage.tidy()
-        with big_file(stage, size) as content, clock, contestant.alone():
+        with big_file(stage, size, kind) as content, clock, contestant.alone():
             name = contestant.save(content)
         delete_all(contestant, [name])
 
@@ -89,9 +90,16 @@ def big(stage: Stage, size: int) -> Iterator[Runs]:
             server.write(size)
         server.delete_created()
 
-    with big_file(stage, size) as content:
+    with big_file(stage, size, kind) as content:
         server.prepare(stage.small, content.read(MiB))
-    yield {c.name: partial(run, c) for c in contestants(stage, size)} | {server.NAME: ceiling}
+    runs: Runs = {}
+    for contestant in contestants(stage, size):
+        by_one = partial(run, contestant)
+        if contestant.name in (OURS, OLD):
+            runs |= by_each(stage, contestant.name, by_one)
+        elif kind == RANDOM:
+            runs[contestant.name] = by_one
+    yield runs | by_each(stage, server.NAME, ceiling)
 
 
 @contextmanager
