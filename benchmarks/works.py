@@ -40,6 +40,14 @@ def works(large: int, big: int, papers: int, others: tuple[int, ...]) -> list[Wo
         ),
         *_serving(big),
         Work(
+            "bulk",
+            f"store {rows.FILES:,} files of 10 KB",
+            rows.FILES,
+            "files/s",
+            rows.bulk,
+            (times(rows.ONE_BY_ONE, 2.5, rows.BULK),),
+        ),
+        Work(
             "update",
             f"update another column of {papers:,} rows",
             papers,
