@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import product
 
 from . import reading, server
 from .contestants import ALONE, OURS, make
-from .running import Clock, Run, Runs, delete_all, loid_of, save_big
-from .stage import CSV, Stage
+from .running import Clock, Run, Runs, big_file, delete_all, loid_of, save_big
+from .stage import CSV, RANDOM, MiB, Stage
 
 PGLZ, LZ4 = "pglz", "lz4"
 
@@ -29,6 +30,35 @@ def by_each(stage: Stage, name: str, run: Run) -> Runs:
             run(clock)
 
     return {label(name, method): partial(run_by, method) for method in methods(stage)}
+
+
+@contextmanager
+def ceilings(stage: Stage, size: int) -> Iterator[Runs]:
+    """Write and read inside the server, which is the most that it can do."""
+    ours = make(OURS, stage.folder)
+    runs: Runs = {}
+    stored = []
+
+    def write(kind: str, clock: Clock) -> None:
+        with big_file(stage, size, kind) as content:
+            server.prepare(content.read(MiB))
+        stage.tidy()
+        with clock:
+            server.write(size)
+        server.delete_created()
+
+    def read(loid: int, clock: Clock) -> None:
+        with clock:
+            assert server.read_pieces(loid, size) == size
+
+    for kind in (RANDOM, CSV):
+        runs |= by_each(stage, f"write, {kind}", partial(write, kind))
+    for kind, method in product((RANDOM, CSV), methods(stage)):
+        with stage.compressing(method):
+            stored.append(save_big(ours, stage, size, kind))
+        runs[label(f"read, {kind}", method)] = partial(read, loid_of(stored[-1]))
+    yield runs
+    delete_all(ours, stored)
 
 
 @contextmanager

@@ -31,6 +31,13 @@ def works(large: int, big: int, papers: int, others: tuple[int, ...]) -> list[Wo
         *_writing(32 * MiB),
         *_writing(big, heavy=True),
         Work(
+            "ceiling",
+            f"{_size(large)} inside the server",
+            large / MiB,
+            "MiB/s",
+            partial(compression.ceilings, size=large),
+        ),
+        Work(
             "lines",
             f"write {writing.LINES:,} lines by csv",
             writing.LINES,
