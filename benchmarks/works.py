@@ -4,14 +4,14 @@ import random
 from collections.abc import Callable
 from functools import partial
 
-from . import compression, crowds, facts, latency, reading, rows, server, serving, writing
+from . import compression, crowds, facts, latency, reading, rows, server, web, writing
 from .compression import label
 from .contestants import ALONE, OLD, OURS
-from .facts import FIRST_BYTE, MEMORY, TRIPS, UPDATES, WAL
+from .facts import MEMORY, TRIPS, UPDATES, WAL
 from .running import TIMES
-from .stage import CSV, RANDOM, SMALL, MiB
+from .stage import CSV, RANDOM, MiB
 from .targets import Target, at_most, times, within
-from .work import Work
+from .work import Work, of_bytes, size_of
 
 
 def works(large: int, big: int, papers: int, others: tuple[int, ...]) -> list[Work]:
@@ -30,11 +30,10 @@ def works(large: int, big: int, papers: int, others: tuple[int, ...]) -> list[Wo
         *_latency(),
         *_writing(32 * MiB),
         *_writing(big, heavy=True),
-        Work(
+        of_bytes(
             "ceiling",
-            f"{_size(large)} inside the server",
-            large / MiB,
-            "MiB/s",
+            "{} inside the server",
+            large,
             partial(compression.ceilings, size=large),
         ),
         Work(
@@ -45,7 +44,7 @@ def works(large: int, big: int, papers: int, others: tuple[int, ...]) -> list[Wo
             writing.lines,
             (within(1.5, writing.BUFFERED_MIB, writing.ONE_WRITE),),
         ),
-        *_serving(big),
+        *web.works(big),
         Work(
             "bulk",
             f"store {rows.FILES:,} files of 10 KB",
@@ -69,32 +68,27 @@ def works(large: int, big: int, papers: int, others: tuple[int, ...]) -> list[Wo
     ]
 
 
-def _size(size: int) -> str:
-    return f"{size // MiB:,} MiB" if size % (1024 * MiB) else f"{size // MiB // 1024} GiB"
-
-
 def _reading(size: int) -> list[Work]:
     targets = (times(OLD, 5), times(ALONE, 0.8))
     ceilings = {server.NAME: server.read, server.IN_PIECES: partial(server.read_pieces, size=size)}
     whole = partial(reading.whole, size=size)
     chunks = partial(reading.by_chunks, size=size)
     return [
-        Work(
+        of_bytes(
             "read-whole",
-            f"read {_size(size)}, read()",
-            size / MiB,
-            "MiB/s",
+            "read {}, read()",
+            size,
             partial(reading.big, size=size, read=whole, ceilings=ceilings, warm=True),
-            targets,
+            *targets,
             heavy=True,  # that of 0.2.2 takes 17 s
         ),
-        Work(
+        of_bytes(
             "read-chunks",
-            f"read {_size(size)}, chunks()",
-            size / MiB,
-            "MiB/s",
+            "read {}, chunks()",
+            size,
             partial(reading.big, size=size, read=chunks, ceilings=ceilings, warm=True),
-            (*targets, at_most(2, MEMORY)),
+            *targets,
+            at_most(2, MEMORY),
             facts=partial(facts.big_read, size=size),
         ),
     ]
@@ -107,28 +101,28 @@ def _reading_big(size: int) -> list[Work]:
     pieces = {server.IN_PIECES: partial(server.read_pieces, size=size)}
     same_ranges = {server.NAME: partial(server.read_ranges, starts=starts, length=MiB)}
     return [
-        Work(
+        of_bytes(
             "read-big",
-            f"read {_size(size)}, chunks()",
-            size / MiB,
-            "MiB/s",
+            "read {}, chunks()",
+            size,
             partial(reading.big, size=size, read=chunks, ceilings=pieces, warm=False),
-            (times(ALONE, 0.8), at_most(2, MEMORY)),
+            times(ALONE, 0.8),
+            at_most(2, MEMORY),
             heavy=True,
             facts=partial(facts.big_read, size=size),
         ),
-        Work(
+        of_bytes(
             "read-csv",
-            f"read {_size(size)} of CSV, chunks()",
-            size / MiB,
-            "MiB/s",
+            "read {} of CSV, chunks()",
+            size,
             partial(compression.read, size=size),
-            (times(OURS, 1.5, label(OURS)), times(label(ALONE), 0.8, label(OURS))),
+            times(OURS, 1.5, label(OURS)),
+            times(label(ALONE), 0.8, label(OURS)),
             heavy=True,
         ),
         Work(
             "read-range",
-            f"read 1 MiB from anywhere in {_size(size)}",
+            f"read 1 MiB from anywhere in {size_of(size)}",
             len(starts),
             "MiB/s",
             partial(reading.big, size=size, read=ranges, ceilings=same_ranges, warm=False),
@@ -195,69 +189,13 @@ def _writing(size: int, heavy: bool = False) -> list[Work]:
     little = (at_most(0, UPDATES), at_most(1.08, WAL), at_most(8, MEMORY))
 
     def work(key: str, title: str, kind: str, *targets: Target) -> Work:
-        return Work(
-            key,
-            title,
-            size / MiB,
-            "MiB/s",
-            partial(writing.big, size=size, kind=kind),
-            targets,
-            heavy,
-            partial(facts.big_write, size=size, kind=kind),
-        )
+        write = partial(writing.big, size=size, kind=kind)
+        count = partial(facts.big_write, size=size, kind=kind)
+        return of_bytes(key, title, size, write, *targets, heavy=heavy, facts=count)
 
     return [
-        work(key, f"write {_size(size)}", RANDOM, times(OLD, 3, label(OURS)), ceiling, *little),
-        work(f"{key}-csv", f"write {_size(size)} of CSV", CSV, times(OLD, 5, label(OURS)), ceiling),
-    ]
-
-
-def _serving(size: int) -> list[Work]:
-    # 5 MB.
-    little = (at_most(4.77, MEMORY), at_most(15, FIRST_BYTE))
-    wsgi = serving.Downloads(serving.WSGI, size)
-    asgi = serving.Downloads(serving.ASGI, size)
-    end = serving.Downloads(serving.WSGI, size, times=5, last=MiB)
-    small = serving.Downloads(serving.WSGI, SMALL, times=TIMES)
-    return [
-        Work(
-            "serving-big",
-            f"{_size(size)} by gunicorn",
-            size / MiB,
-            "MiB/s",
-            wsgi.runs,
-            (times(ALONE, 0.8), *little),
-            heavy=True,
-            facts=wsgi.facts,
-        ),
-        Work(
-            "serving-big-async",
-            f"{_size(size)} by uvicorn",
-            size / MiB,
-            "MiB/s",
-            asgi.runs,
-            (times(serving.BY_GUNICORN, 0.6), *little),
-            heavy=True,
-            facts=asgi.facts,
-        ),
-        Work(
-            "serving-end",
-            f"the last MiB of {_size(size)} by gunicorn",
-            end.times,
-            "MiB/s",
-            end.runs,
-            (times(ALONE, 0.6), *little),
-            facts=end.facts,
-        ),
-        Work(
-            "serving-small",
-            "10 KB by gunicorn",
-            TIMES,
-            "requests/s",
-            small.runs,
-            (times(OLD, 2), times(ALONE, 0.7), *little),
-            facts=small.facts,
-        ),
+        work(key, "write {}", RANDOM, times(OLD, 3, label(OURS)), ceiling, *little),
+        work(f"{key}-csv", "write {} of CSV", CSV, times(OLD, 5, label(OURS)), ceiling),
     ]
 
 

@@ -473,10 +473,14 @@ def alerts(page, block, namespace):
 
 def assert_works_are_there(arguments):
     """Each word that is no option is in the key of a work, in the code and in the outcome."""
-    folders = {folder for option, folder in pairwise(arguments) if option == "--into"}
+    values = {
+        value
+        for option, value in pairwise(arguments)
+        if option in {"--among", "--into", "--repeat", "--server"}
+    }
     keys = [work["key"] for work in json.loads((ROOT / "docs/benchmark.json").read_text())["works"]]
-    works = (ROOT / "benchmarks/works.py").read_text()
-    for word in {word for word in arguments if not word.startswith("--")} - folders:
+    works = "".join(path.read_text() for path in (ROOT / "benchmarks").glob("*.py"))
+    for word in {word for word in arguments if not word.startswith("--")} - values:
         assert any(word in key for key in keys)
         assert re.search(rf'"[a-z-]*{word}[a-z-]*"', works)
 
