@@ -14,7 +14,7 @@ class Blob(models.Model):  # noqa: DJ008  # nobody sees it
 
 
 class Paper(models.Model):  # noqa: DJ008  # nobody sees it
-    """A row that names a file, and a column that has nothing to do with it."""
+    """A row that names a file, and has a column that the file is nothing to."""
 
     views = models.IntegerField(default=0)
     file = DbFileField(null=True)
@@ -24,11 +24,22 @@ class Paper(models.Model):  # noqa: DJ008  # nobody sees it
         constraints = [LargeObjectReference(field="file", name="benchmarks_paper_file")]
 
 
-class FreePaper(models.Model):  # noqa: DJ008  # nobody sees it
-    """The same table, of whose files the database knows nothing."""
+class PlainPaper(models.Model):  # noqa: DJ008  # nobody sees it
+    """The same table, to which a file's name is a text."""
 
     views = models.IntegerField(default=0)
     file = models.CharField(max_length=100, null=True)  # noqa: DJ001  # as the other
 
     class Meta:
         app_label = "benchmarks"
+
+
+class IndexedPaper(models.Model):  # noqa: DJ008  # nobody sees it
+    """The same table with the index that a foreign key needs."""
+
+    views = models.IntegerField(default=0)
+    file = models.CharField(max_length=100, null=True)  # noqa: DJ001  # as the other
+
+    class Meta:
+        app_label = "benchmarks"
+        indexes = [models.Index(fields=["file"], name="benchmarks_indexed_file")]

@@ -10,11 +10,12 @@ from django.db.models import F, Model, QuerySet
 
 from lo_storage.querysets import DbFileQuerySet
 
-from .models import FreePaper, Paper
+from .models import IndexedPaper, Paper, PlainPaper
 from .running import Clock, Runs
 from .stage import ROWS, Stage
 
-WITH, WITHOUT = "with files", "without"
+WITH = "with files"
+INDEXED, PLAIN = "without, with the index", "without, and without the index"
 
 BULK, ONE_BY_ONE, DJANGO = "bulk_create()", "save(), one by one", "bulk_create() of Django's own"
 FILES = 1_000
@@ -26,9 +27,9 @@ FILL = """
 
 @contextmanager
 def update(stage: Stage, rows: int) -> Iterator[Runs]:
-    """Update another column of all rows, of a table with a reference and of one without."""
+    """Update another column of all rows, of a table with a reference and of those without."""
     stage.crowd(rows, ROWS)
-    models: dict[str, type[Model]] = {WITHOUT: FreePaper, WITH: Paper}
+    models: dict[str, type[Model]] = {WITH: Paper, INDEXED: IndexedPaper, PLAIN: PlainPaper}
     with connections[ROWS].cursor() as cursor:
         for model in models.values():
             cursor.execute(FILL.format(table=model._meta.db_table))

@@ -22,7 +22,7 @@ def works(size: int) -> list[Work]:
             "{} by gunicorn",
             size,
             wsgi.runs,
-            times(ALONE, 0.8),
+            times(ALONE, 0.7),
             *little,
             heavy=True,
             facts=wsgi.facts,
