@@ -135,13 +135,16 @@ class Stage:
         return path
 
     @contextmanager
-    def through(self, delay: float = 0) -> Iterator[None]:
-        """Let all connections be made anew by way of a relay, and once more at the end without."""
+    def through(self, delay: float = 0) -> Iterator[Relay]:
+        """Let all connections be made anew by way of a relay, and once more at the end without.
+
+        Each direction takes `delay` seconds more.
+        """
         before = os.environ["PGHOST"], os.environ["PGPORT"]
         with relay(before[0], int(before[1]), delay) as self.relay:
             try:
                 self._connect("127.0.0.1", str(self.relay.port))
-                yield
+                yield self.relay
             finally:
                 self.relay = None
                 self._connect(*before)
