@@ -12,6 +12,7 @@ from pathlib import Path
 from config.embedded_postgres import database
 
 from . import report
+from .about import describe
 from .cluster import Cluster
 from .stage import CROWDS, ROOT, GiB, MiB, Stage, configure
 
@@ -94,7 +95,7 @@ def main() -> None:
     rounds = (3, 1) if options.quick else (7, 3)
     began = datetime.now(UTC)
     with server(options.server), Stage.set() as stage:
-        about = report.describe(sys.argv[1:], began)
+        about = describe(sys.argv[1:], began)
         results = []
         for work in chosen:
             print(f"{work.title} …", file=sys.stderr, flush=True)

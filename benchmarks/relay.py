@@ -137,11 +137,13 @@ class FromClient(Direction):
 async def _serve(
     host: str, port: int, delay: float, trips: "Synchronized[int]", ready: Connection
 ) -> None:
-    server = await asyncio.get_running_loop().create_server(
-        lambda: FromClient(host, port, delay, trips), "127.0.0.1", 0
-    )
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: FromClient(host, port, delay, trips), "127.0.0.1", 0)
     ready.send(server.sockets[0].getsockname()[1])
-    await server.serve_forever()
+    # Until the other end of the pipe is closed, or was with the process that had it.
+    end = asyncio.Event()
+    loop.add_reader(ready.fileno(), end.set)
+    await end.wait()
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -186,5 +188,5 @@ def relay(host: str, port: int, delay: float = 0) -> Iterator[Relay]:
         assert process.pid
         yield Relay(here.recv(), process.pid, trips)
     finally:
-        process.terminate()
+        here.close()
         process.join()

@@ -1,11 +1,6 @@
 """The tables, the JSON, the plot, and the figures in docs/performance.md."""
 
 import json
-import os
-import platform
-import re
-from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,12 +11,6 @@ from tabulate import tabulate
 matplotlib.use("svg")
 from matplotlib import pyplot  # after the choice of what it draws with
 
-SHOWN = [
-    *("Django", "psycopg", "psycopg2-binary", "pg-lo-storage", "django-dbfiles"),
-    *("gunicorn", "uvicorn"),
-]
-SETTINGS = ["fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size"]
-
 OURS = "lo_storage"
 TRIPS = "round trips"
 MARK = "<!-- bin/bench writes what follows -->"
@@ -29,43 +18,7 @@ TABLE, END = "<!-- bin/bench writes the table that follows -->", "<!-- bin/bench
 # Who is on the page docs/why.md, and what they are there.
 CHOICE = {OURS: "lo_storage", "BinaryField": "bytea", "files with fsync": "files on a disk"}
 
-type Outcome = dict[str, Any]  # about: of each run what `describe` says; works
-
-
-def describe(arguments: list[str], began: datetime) -> dict[str, Any]:
-    """Return where this runs: machine, versions, settings of the server."""
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select name, current_setting(name) from unnest(%s::text[]) as name",
-            [["server_version", *SETTINGS]],
-        )
-        server = dict(cursor.fetchall())
-    return {
-        "command": " ".join(["bin/bench", *arguments]),
-        "date": f"{began:%Y-%m-%d}",
-        "machine": f"{os.cpu_count()} cores, {_processor()}; {platform.system()}"
-        f" {platform.release()}, {_memory()}",
-        "versions": {
-            "PostgreSQL": server.pop("server_version"),
-            "Python": platform.python_version(),
-        }
-        | {name: version(name) for name in SHOWN},
-        "server": server,
-    }
-
-
-def _processor() -> str:
-    try:
-        found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.M)
-    except OSError:
-        found = None
-    return found[1] if found else platform.machine()
-
-
-def _memory() -> str:
-    return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB of memory"
+type Outcome = dict[str, Any]  # about: of each run what about.describe() says; works
 
 
 def load(folder: Path) -> Outcome:
@@ -149,10 +102,15 @@ def _part(outcome: Outcome) -> str:
 
 def _run(about: dict[str, Any]) -> str:
     return (
-        f"Made by `{about['command']}` on {about['date']}. The machine: {about['machine']}."
+        f"Made by `{about['command']}` on {about['date']}{_of(about)}. The machine:"
+        f" {about['machine']}."
         f" Versions: {_list(about['versions'])}. The server has PostgreSQL's own settings, among"
         f" them {_list(about['server'])}."
     )
+
+
+def _of(about: dict[str, Any]) -> str:
+    return f", of commit {about['commit']}" if about.get("commit") else ""
 
 
 def _list(values: dict[str, str]) -> str:
@@ -230,7 +188,7 @@ def plot(outcome: Outcome, path: Path) -> None:
 def _draw(work: dict[str, Any], axes: Any) -> None:
     names = list(work["seconds"])
     rates = [work["amount"] / median(work["seconds"][name]) for name in names]
-    ours = [OURS] if OURS in names else names
+    ours = [name for name in names if name.startswith(OURS)] or names
     colours = ["#1d4ed8" if name in ours else "#9ca3af" for name in names]
     bars = axes.barh(names, rates, color=colours)
     axes.bar_label(bars, [f" {rate:,.0f}" for rate in rates])

@@ -69,14 +69,14 @@ def test_a_relay_delays_each_round_trip_by_twice_its_delay():
 
 def test_a_relay_delays_and_does_not_throttle():
     content = Random(0).randbytes(20_000_000)
-    with relayed(0.02) as (there, session):
+    with relayed(0.1) as (there, session):
         before = there.trips
         began = time.perf_counter()
         (back,) = session.execute("select %b", [content], binary=True).fetchone()
         seconds = time.perf_counter() - began
         assert hashlib.sha256(back).digest() == hashlib.sha256(content).digest()
         # In pieces of 256 KiB that wait for each other it would take 150 delays.
-        assert 0.04 <= seconds < 0.02 * 150
+        assert 0.2 <= seconds < 0.1 * 100
         assert there.trips - before == 1
 
 

@@ -1,0 +1,64 @@
+"""Where a run takes place, and of what."""
+
+import os
+import platform
+import re
+import subprocess
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from .stage import ROOT
+
+SHOWN = [
+    *("Django", "psycopg", "psycopg2-binary", "pg-lo-storage", "django-dbfiles"),
+    *("gunicorn", "uvicorn"),
+]
+SETTINGS = ["fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size"]
+
+
+def describe(arguments: list[str], began: datetime) -> dict[str, Any]:
+    """Return machine, commit, versions, and settings of the server."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select name, current_setting(name) from unnest(%s::text[]) as name",
+            [["server_version", *SETTINGS]],
+        )
+        server = dict(cursor.fetchall())
+    return {
+        "command": " ".join(["bin/bench", *arguments]),
+        "date": f"{began:%Y-%m-%d}",
+        "commit": _commit(),
+        "machine": f"{os.cpu_count()} cores, {_processor()}; {platform.system()}"
+        f" {platform.release()}, {_memory()}",
+        "versions": {
+            "PostgreSQL": server.pop("server_version"),
+            "Python": platform.python_version(),
+        }
+        | {name: version(name) for name in SHOWN},
+        "server": server,
+    }
+
+
+def _commit() -> str:
+    """Return the commit that was measured, with "-dirty" if files were changed."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
+    try:
+        return subprocess.check_output(command, cwd=ROOT, text=True).strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""  # an archive
+
+
+def _processor() -> str:
+    try:
+        found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+    except OSError:
+        found = None
+    return found[1] if found else platform.machine()
+
+
+def _memory() -> str:
+    return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB of memory"
