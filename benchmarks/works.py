@@ -23,12 +23,14 @@ def works(large: int, big: int, papers: int, others: tuple[int, ...]) -> list[Wo
     - `papers`: the rows of a table that names files.
     - `others`: among how many other objects works take place.
     """
+    reads, writes = _reading(large), _writing(32 * MiB)
     return [
-        *_reading(large),
+        *reads,
         *_reading_big(big),
         *_small(),
         *_latency(),
-        *_writing(32 * MiB),
+        *(latency.over_latency(work) for work in (reads[1], writes[0])),
+        *writes,
         *_writing(big, heavy=True),
         of_bytes(
             "ceiling",
