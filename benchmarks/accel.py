@@ -6,12 +6,9 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from functools import partial
-from itertools import product
+from contextlib import contextmanager
 
 from .contestants import FILES, OURS
-from .running import Runs
 from .serving import (
     BY_GUNICORN,
     FROM_DISK,
@@ -27,9 +24,14 @@ from .stage import ROOT, SMALL, Stage
 
 DISK = "a file on disk by nginx"
 
-SITE = GUNICORN.replace("benchmarks.site", "benchmarks.accel_site")
-BEHIND_NGINX = {OURS: Way(OURS, "/new/{name}", SITE), DISK: Way(FILES, "/disk/{name}", SITE)}
-WAYS = {**BEHIND_NGINX, BY_GUNICORN: WSGI[OURS], FROM_DISK: WSGI[FROM_DISK]}
+ACCEL = "benchmarks.accel_site"
+SITE = GUNICORN.replace("benchmarks.site", ACCEL)
+WAYS = {
+    OURS: Way(OURS, "/new/{name}", SITE),
+    DISK: Way(FILES, "/disk/{name}", SITE),
+    BY_GUNICORN: WSGI[OURS],
+    FROM_DISK: WSGI[FROM_DISK],
+}
 
 CONFIGURATION = """
 {user}
@@ -98,20 +100,13 @@ class HandedOver(Downloads):
     """Downloads, some of them by nginx."""
 
     @contextmanager
-    def runs(self, stage: Stage) -> Iterator[Runs]:
-        sizes = (SMALL, self.size)
-        for way, size in product(self.ways.values(), sizes):
-            way.address_of(stage, size)
-        stage.tidy()
-        runs = {}
-        with ExitStack() as stack:
-            for name, way in self.ways.items():
-                server = stack.enter_context(web_server(way.command))
-                if name in BEHIND_NGINX:
-                    server = stack.enter_context(nginx(stage, server))
-                # Modules are loaded, the connection is there, and what is kept is in the cache.
-                with server.connect() as connection:
-                    for size in sizes:
-                        _get(connection, way.address_of(stage, size))
-                runs[name] = partial(self._run, name, server, way.address_of(stage, self.size))
-            yield runs
+    def _server(self, way: Way, stage: Stage) -> Iterator[WebServer]:
+        if ACCEL not in way.command:
+            with super()._server(way, stage) as server:
+                yield server
+            return
+        with web_server(way.command) as server, nginx(stage, server) as proxy:
+            for size in (SMALL, self.size):  # so that what is kept is in the cache
+                with proxy.connect() as connection:
+                    _get(connection, way.address_of(stage, size))
+            yield proxy

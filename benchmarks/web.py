@@ -1,6 +1,6 @@
 """The works that serve files, and what each is to reach."""
 
-from . import serving
+from . import accel, serving
 from .contestants import ALONE, OLD
 from .facts import FIRST_BYTE, MEMORY
 from .running import TIMES
@@ -16,6 +16,8 @@ def works(size: int) -> list[Work]:
     asgi = serving.Downloads(serving.ASGI, size)
     end = serving.Downloads(serving.WSGI, size, times=5, last=MiB)
     small = serving.Downloads(serving.WSGI, SMALL, times=TIMES)
+    by_nginx = accel.HandedOver(accel.WAYS, size)
+    small_by_nginx = accel.HandedOver(accel.WAYS, SMALL, times=TIMES)
     return [
         of_bytes(
             "serving-big",
@@ -54,5 +56,23 @@ def works(size: int) -> list[Work]:
             small.runs,
             (times(OLD, 2), times(ALONE, 0.7), *little),
             facts=small.facts,
+        ),
+        of_bytes(
+            "nginx-big",
+            "{} by nginx",
+            size,
+            by_nginx.runs,
+            times(accel.DISK, 0.8),
+            heavy=True,
+            facts=by_nginx.facts,
+        ),
+        Work(
+            "nginx-small",
+            "10 KB by nginx",
+            TIMES,
+            "requests/s",
+            small_by_nginx.runs,
+            (times(serving.FROM_DISK, 2),),
+            facts=small_by_nginx.facts,
         ),
     ]
