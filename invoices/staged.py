@@ -25,18 +25,26 @@ class Look:
         self.preview = preview_of(file.name)
 
 
-def find(user, id):
-    """Return my upload, if all of it has come; else there is none, whosoever it is."""
+def find(user, *ids):
+    """Return my uploads of which all has come; of others, whosoever they are, none."""
     alias = db_for_write()
-    upload = staging.find(alias, user, [id]).get(id)
-    if upload is None or not upload.is_complete or not staging.seal(alias, upload):
-        raise Http404("There is no such file.")
-    return StagedFile(alias, upload)
+    return [
+        StagedFile(alias, upload)
+        for upload in staging.find(alias, user, ids).values()
+        if upload.is_complete and staging.seal(alias, upload)
+    ]
 
 
-def look_at(user, id):
-    file = find(user, id)
-    return Look(file, Invoice.objects.with_content(user, [file.sha256]).get(file.sha256))
+def find_one(user, id):
+    for file in find(user, id):
+        return file
+    raise Http404("There is no such file.")
+
+
+def look_at(user, *ids):
+    files = find(user, *ids)
+    twins = Invoice.objects.with_content(user, [file.sha256 for file in files])
+    return [Look(file, twins.get(file.sha256)) for file in files]
 
 
 def serve(request, file):

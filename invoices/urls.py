@@ -12,7 +12,7 @@ urlpatterns = [
     path("<int:pk>/edit/", views.invoice_edit, name="edit"),
     path("<int:pk>/replace/", views.invoice_replace, name="replace"),
     path("<int:pk>/delete/", views.invoice_delete, name="delete"),
-    path("staged/<uuid:id>/", views.staged_look, name="look"),
+    path("staged/", views.staged_looks, name="looks"),
     path("staged/<uuid:id>/file", views.staged_serve, name="staged"),
     # Not <str:…>: PostgreSQL's text has no NUL, and to ask for one would be an error.
     re_path(r"^file/(?P<filename>[^/\0]+)$", views.invoice_serve, name="serve"),

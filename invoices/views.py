@@ -1,7 +1,9 @@
 import logging
 from contextlib import contextmanager
 from datetime import timedelta
+from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
@@ -23,7 +25,7 @@ from .batches import UploadForm
 from .experiment import BrokenOnPurpose, experiment
 from .forms import DeleteForm, InvoiceForm, LinkForm, ReplaceForm, SearchForm
 from .models import Invoice
-from .staged import Look, find, look_at, serve
+from .staged import Look, find_one, look_at, serve
 from .texts import read_text
 
 PAGE_SIZE = 20
@@ -196,17 +198,22 @@ def invoice_replace(request, pk):
 
 @login_required
 @require_safe
-def staged_look(request, id):
-    """What the page shows of a file once all of it has come; asked for by a script."""
+def staged_looks(request):
+    """What the page shows of files that have come whole, by their ids; asked for by a script."""
+    try:
+        ids = [UUID(id) for id in request.GET.getlist("id")[: settings.UPLOAD_MAX_BATCH_FILES]]
+    except ValueError as error:
+        raise Http404("This is no id.") from error
     part = "_new" if "beside" in request.GET else "_look"
-    return render(request, f"invoices/{part}.html", {"look": look_at(request.user, id)})
+    context = {"looks": look_at(request.user, *ids), "part": f"invoices/{part}.html"}
+    return render(request, "invoices/looks.html", context)
 
 
 @login_required
 @require_safe
 @xframe_options_sameorigin
 def staged_serve(request, id):
-    return serve(request, find(request.user, id))
+    return serve(request, find_one(request.user, id))
 
 
 @login_required

@@ -134,12 +134,12 @@ class TestAFileThatIHave:
         assert upload(signed_in(alice), ("a.pdf", b"same")).status_code == 302
         id = stage(alice, "a.pdf", b"same")
         Invoice.objects.filter(owner=alice).delete()
-        assert not shows(signed_in(alice).get(f"/staged/{id}/"), self.SAID)
+        assert not shows(signed_in(alice).get(f"/staged/?id={id}"), self.SAID)
 
     def test_is_told_as_soon_as_it_has_come(self, alice, invoice_of, signed_in):
         invoice_of(alice, b"same")
         id = stage(alice, "a.pdf", b"same")
-        assert shows(signed_in(alice).get(f"/staged/{id}/"), self.SAID)
+        assert shows(signed_in(alice).get(f"/staged/?id={id}"), self.SAID)
 
 
 class TestWhatWaits:
@@ -160,12 +160,28 @@ class TestWhatWaits:
 
     def test_is_shown_to_its_owner_alone(self, alice, bob, signed_in):
         id = stage(bob, "a.pdf", b"x")
-        for address in [f"/staged/{id}/", f"/staged/{id}/file"]:
-            assert signed_in(bob).get(address).status_code == 200
-            assert signed_in(alice).get(address).status_code == 404
-            Upload.objects.update(received=0)
-            assert signed_in(bob).get(address).status_code == 404
-            Upload.objects.update(received=1)
+
+        def is_shown(user):
+            client = signed_in(user)
+            file = client.get(f"/staged/{id}/file").status_code == 200
+            assert shows(client.get(f"/staged/?id={id}"), str(id)) is file
+            return file
+
+        assert (is_shown(bob), is_shown(alice)) == (True, False)
+        Upload.objects.update(received=0)
+        assert not is_shown(bob)
+
+    def test_of_many_is_asked_by_one_question(
+        self, alice, signed_in, django_assert_max_num_queries
+    ):
+        client = signed_in(alice)
+        ids = [stage(alice, f"{n}.pdf", b"%d" % n) for n in range(20)]
+        address = f"/staged/?{'&'.join(f'id={id}' for id in ids)}"
+        with django_assert_max_num_queries(6):
+            page = client.get(address)
+        assert page.content.decode().count("<template") == 20
+        assert client.get("/staged/?id=none").status_code == 404
+        assert client.get("/staged/").content == b""
 
     def test_stands_beside_the_old_file_until_it_is_confirmed(self, alice, invoice_of, signed_in):
         invoice, client = invoice_of(alice, b"old"), signed_in(alice)

@@ -67,20 +67,46 @@ function enhance(form) {
   });
 }
 
-const FIRST_ID = "00000000-0000-0000-0000-000000000000";
+const LOOK_EVERY = 250; // ms
 
-// What the server knows of a file that has come. Offline or signed out, it is asked again afterwards.
-async function look(place, id) {
-  try {
-    const answer = await fetch(place.dataset.looks.replace(FIRST_ID, id), { redirect: "error" });
-    if (answer.status < 500) return answer.ok ? [...parsed(await answer.text()).body.childNodes] : [];
-  } catch {
-    // No answer, or that of the page for signing in.
-  }
-  await new Promise((resolve) => {
-    for (const event of ["online", "focus"]) addEventListener(event, resolve, { once: true });
+const notLookedAt = new Map();
+let isLooking = false;
+
+// What the server knows of a file that has come: asked by one question for all that come at once.
+function look(place, id) {
+  return new Promise((resolve) => {
+    notLookedAt.set(id, resolve);
+    if (!isLooking) lookAtAll(place.dataset.looks);
   });
-  return look(place, id);
+}
+
+async function lookAtAll(address) {
+  isLooking = true;
+  while (notLookedAt.size) {
+    const asked = [...notLookedAt];
+    notLookedAt.clear();
+    const page = await found(address + asked.map(([id]) => `id=${id}`).join("&"));
+    for (const [id, resolve] of asked) {
+      resolve([...(page.querySelector(`template[data-upload="${id}"]`)?.content.childNodes ?? [])]);
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+  }
+  isLooking = false;
+}
+
+// Offline or signed out, it is asked again afterwards.
+async function found(address) {
+  for (;;) {
+    try {
+      const answer = await fetch(address, { redirect: "error" });
+      if (answer.status < 500) return parsed(answer.ok ? await answer.text() : "");
+    } catch {
+      // No answer, or that of the page for signing in.
+    }
+    await new Promise((resolve) => {
+      for (const event of ["online", "focus"]) addEventListener(event, resolve, { once: true });
+    });
+  }
 }
 
 let rowsMade = 0;
