@@ -278,7 +278,7 @@ def test_one_variable_lets_nginx_keep_what_was_asked_for(containers, session, fi
     for _ in range(2):
         assert session.get(f"{containers.address}{file}").content == HUNDRED
     kept = containers.left()
-    assert {path.rpartition("/")[0][:-5] for path in kept} == {"/there/buffers/contents"}
+    assert {path.rpartition("/")[0][:-5] for path in kept} == {"/there/contents"}
     assert len(kept) == 25
     log = containers.run("logs", "web", **keeping)[0]
     assert log.count('"GET /x-accel/') == 25
