@@ -224,6 +224,7 @@ class DbFileIO(io.RawIOBase):
             for row in rows:
                 self._position += len(row)
                 yield row
+            del rows  # before the next ones come
 
     def readall(self) -> bytes:
         return self.read()
