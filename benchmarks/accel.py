@@ -3,8 +3,6 @@
 import os
 import re
 import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,7 +15,9 @@ from .serving import (
     Downloads,
     Way,
     WebServer,
-    _get,
+    free_port,
+    get,
+    started,
     web_server,
 )
 from .stage import ROOT, SMALL, Stage
@@ -72,8 +72,7 @@ def _location() -> str:
 @contextmanager
 def nginx(stage: Stage, behind: WebServer) -> Iterator[WebServer]:
     """nginx in front of a server, with one process that answers."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        _, port = free.getsockname()
+    port = free_port()
     folder = stage.folder / f"nginx-{port}"
     folder.mkdir()
     (folder / "files").symlink_to(stage.folder / "files")
@@ -87,13 +86,8 @@ def nginx(stage: Stage, behind: WebServer) -> Iterator[WebServer]:
     (folder / "nginx.conf").write_text(text)
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     command = [program or "nginx", "-c", folder / "nginx.conf", "-g", "daemon off;"]
-    with subprocess.Popen(command) as process:
-        try:
-            server = WebServer(process, port)
-            server.connect(seconds=30).close()
-            yield server
-        finally:
-            process.terminate()
+    with started(command, port) as server:
+        yield server
 
 
 class HandedOver(Downloads):
@@ -108,5 +102,5 @@ class HandedOver(Downloads):
         with web_server(way.command) as server, nginx(stage, server) as proxy:
             for size in (SMALL, self.size):  # so that what is kept is in the cache
                 with proxy.connect() as connection:
-                    _get(connection, way.address_of(stage, size))
+                    get(connection, way.address_of(stage, size))
             yield proxy

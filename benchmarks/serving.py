@@ -5,8 +5,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache, partial
 from itertools import product
 from pathlib import Path
@@ -81,19 +81,26 @@ class WebServer:
             time.sleep(0.02)
 
 
-@contextmanager
-def web_server(command: str) -> Iterator[WebServer]:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        _, port = free.getsockname()
-    with subprocess.Popen(
-        [sys.executable, "-m", *command.format(port=port).split()], cwd=ROOT
-    ) as process:
+        return free.getsockname()[1]
+
+
+@contextmanager
+def started(command: Sequence[str | Path], port: int) -> Iterator[WebServer]:
+    """Yield a web server that answers at a port, and end it."""
+    with subprocess.Popen(command, cwd=ROOT) as process:
         try:
             server = WebServer(process, port)
             server.connect(seconds=30).close()
             yield server
         finally:
             process.terminate()
+
+
+def web_server(command: str) -> AbstractContextManager[WebServer]:
+    port = free_port()
+    return started([sys.executable, "-m", *command.format(port=port).split()], port)
 
 
 class Downloads:
@@ -127,7 +134,7 @@ class Downloads:
         with web_server(way.command) as server:
             # Modules are loaded, and the connection is there.
             with server.connect() as connection:
-                _get(connection, way.address_of(stage, SMALL))
+                get(connection, way.address_of(stage, SMALL))
             yield server
 
     def _run(self, name: str, server: WebServer, address: str, clock: Clock) -> None:
@@ -135,7 +142,7 @@ class Downloads:
         before = begin_anew(server.worker)
         with server.connect() as connection, clock:
             for _ in range(self.times):
-                length, first_byte = _get(connection, address, self.last)
+                length, first_byte = get(connection, address, self.last)
                 assert length in (self.last, self.size)  # FileResponse knows no ranges
                 self._first_bytes[name].append(first_byte * 1000)
         self._memory[name].append((status("VmHWM", server.worker) - before) / MiB)
@@ -149,7 +156,7 @@ class Downloads:
                 one = way._replace(command=way.command.replace("--threads=4", "--threads=1"))
                 with self._server(one, stage) as server, server.connect() as connection:
                     before = relay.trips
-                    _get(connection, way.address_of(stage, self.size), self.last)
+                    get(connection, way.address_of(stage, self.size), self.last)
                     trips[name] = relay.trips - before
         return {
             TRIPS: {name: number for name, number in trips.items() if number},
@@ -158,7 +165,7 @@ class Downloads:
         }
 
 
-def _get(connection: socket.socket, address: str, last: int = 0) -> tuple[int, float]:
+def get(connection: socket.socket, address: str, last: int = 0) -> tuple[int, float]:
     """Read an answer as fast as it comes; return its length and when its first byte was there."""
     asked = f"Range: bytes=-{last}\r\n" if last else ""
     began = time.perf_counter()

@@ -84,18 +84,6 @@ class GatheringCursor(Cursor[Any]):
 
 
 @contextmanager
-def _prepared(connection: Connection[Any]) -> Iterator[None]:
-    """Let the server keep the plans of this library's statements, and of no others, if so set."""
-    others = connection.prepare_threshold
-    threshold = getattr(settings, "PG_LO_STORAGE_PREPARE_THRESHOLD", others)
-    connection.prepare_threshold = threshold
-    try:
-        yield
-    finally:
-        connection.prepare_threshold = others
-
-
-@contextmanager
 def cursor(alias: str, cursor_class: Callable[[Any], Cursor[Any]] = Cursor) -> Iterator[Any]:
     """Yield a cursor of psycopg's that binds on the server, in Django's wrapper.
 
@@ -118,8 +106,13 @@ def cursor(alias: str, cursor_class: Callable[[Any], Cursor[Any]] = Cursor) -> I
     connection.cursor().close()
     server_side = cursor_class(connection.connection)
     server_side.format = pq.Format.BINARY
+    # The server keeps the plans of this library's statements, and of no others, if so set.
+    threshold = server_side.connection.prepare_threshold
+    server_side.connection.prepare_threshold = getattr(
+        settings, "PG_LO_STORAGE_PREPARE_THRESHOLD", threshold
+    )
     try:
-        with _prepared(connection.connection), connection._prepare_cursor(server_side) as wrapped:
+        with connection._prepare_cursor(server_side) as wrapped:
             if isinstance(wrapped, CursorDebugWrapper):
                 _keep_content_out_of_the_log(wrapped)
             yield wrapped
@@ -140,6 +133,8 @@ def cursor(alias: str, cursor_class: Callable[[Any], Cursor[Any]] = Cursor) -> I
             # PostgreSQL's transaction is broken: who catches this in atomic() must not go on in it.
             connection.needs_rollback = True
         raise translated from error
+    finally:
+        server_side.connection.prepare_threshold = threshold
 
 
 def retry_on_recovery_conflict[T](alias: str, read: Callable[[Any], T], attempts: int = 3) -> T:

@@ -14,7 +14,7 @@ from .database import cursor, db_for_write
 from .fields import DbFieldFile, DbFileField, DbImageField, entry_attribute
 from .large_objects import WRITE_SIZE
 from .models import LargeObject
-from .storage import DbFileStorage
+from .storage import DbFileStorage, recut
 
 __all__ = ["DbFileQuerySet"]
 
@@ -86,10 +86,7 @@ def _batches(files: Iterable[DbFieldFile]) -> Iterator[list[tuple[DbFieldFile, b
         # A size that is not known is an AttributeError.
         if getattr(file.file, "size", SMALL_SIZE) >= SMALL_SIZE:
             continue
-        data = b"".join(
-            chunk.encode() if isinstance(chunk, str) else bytes(chunk)
-            for chunk in file.file.chunks()
-        )
+        data = b"".join(recut(file.file.chunks()))
         if batch and size + len(data) > WRITE_SIZE:
             yield batch
             batch, size = [], 0

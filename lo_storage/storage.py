@@ -149,7 +149,7 @@ class DbFileStorage(Storage):
         adopt = getattr(content, "adopt", None)
         if adopt and (adopted := adopt(alias, name)):
             return cast(str, adopted)
-        parts = _recut(content.chunks())
+        parts = recut(content.chunks())
         first = next(parts, b"")
         second = next(parts, None)
         sha256 = hashlib.sha256(first)
@@ -246,7 +246,7 @@ def _not_found(name: str) -> FileNotFoundError:
     return FileNotFoundError(errno.ENOENT, "no such file in the large object catalogue", name)
 
 
-def _recut(chunks: Iterable[Any]) -> Iterator[Buffer]:
+def recut(chunks: Iterable[Any]) -> Iterator[Buffer]:
     """Yield the same bytes in parts of `WRITE_SIZE`, the last one shorter; text as UTF-8."""
     part = bytearray()
     for chunk in chunks:

@@ -85,7 +85,7 @@ async function lookAtAll(address) {
   while (notLookedAt.size) {
     const asked = [...notLookedAt];
     notLookedAt.clear();
-    const page = await found(address + asked.map(([id]) => `id=${id}`).join("&"));
+    const page = await answered(address + asked.map(([id]) => `id=${id}`).join("&"));
     for (const [id, resolve] of asked) {
       resolve([...(page.querySelector(`template[data-upload="${id}"]`)?.content.childNodes ?? [])]);
     }
@@ -95,7 +95,7 @@ async function lookAtAll(address) {
 }
 
 // Offline or signed out, it is asked again afterwards.
-async function found(address) {
+async function answered(address) {
   for (;;) {
     try {
       const answer = await fetch(address, { redirect: "error" });
