@@ -9,13 +9,18 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import wraps
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from django.apps import apps
 from django.core import checks
 from django.core.files.storage import Storage, default_storage
 from django.db import connections, models, router, transaction
-from django.db.models.fields.files import FieldFile, ImageFieldFile
+from django.db.models.fields.files import (
+    FieldFile,
+    FileDescriptor,
+    ImageFieldFile,
+    ImageFileDescriptor,
+)
 from django.forms import Field
 
 from .catalogue import Entry
@@ -30,6 +35,11 @@ _UNSTORABLE = dict.fromkeys([0, *range(0xD800, 0xE000)], "\N{REPLACEMENT CHARACT
 def entry_attribute(field: str) -> str:
     """Return the attribute of a row that has the catalogue's row of a file, if it was read."""
     return f"_{field}_entry"
+
+
+def _forget_entry(instance: Any, field: str) -> None:
+    # Of django-cleanup it is none.
+    getattr(instance, "__dict__", {}).pop(entry_attribute(field), None)
 
 
 class _FieldFileMixin:
@@ -68,6 +78,13 @@ class _FieldFileMixin:
         }
         return Entry(**known | moments)
 
+    def open(self, mode: str = "rb") -> Self:
+        if not mode.startswith("r") or "+" in mode:
+            _forget_entry(self.instance, self.field.name)
+        return cast(Self, super().open(mode))  # type: ignore[misc]
+
+    open.alters_data = True  # type: ignore[attr-defined]  # No template calls it, as Django's.
+
     def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """Yield the content in chunks of `chunk_size` bytes (None: as the open file does)."""
         return cast(Iterator[bytes], self.file.chunks(chunk_size))
@@ -91,12 +108,30 @@ class _FieldFileMixin:
         return transaction.atomic(using=using)
 
 
-class DbFieldFile(_FieldFileMixin, FieldFile):
+class DbFieldFile(_FieldFileMixin, FieldFile):  # type: ignore[misc]  # open(), as in its stubs
     """The value of a `DbFileField`."""
 
 
-class DbImageFieldFile(_FieldFileMixin, ImageFieldFile):
+class DbImageFieldFile(_FieldFileMixin, ImageFieldFile):  # type: ignore[misc]
     """The value of a `DbImageField`."""
+
+
+class _DescriptorMixin:
+    """Forgets what was read with another value, or before `refresh_from_db()`."""
+
+    field: Any
+
+    def __set__(self, instance: models.Model, value: Any) -> None:
+        _forget_entry(instance, self.field.name)
+        super().__set__(instance, value)  # type: ignore[misc]
+
+
+class _Descriptor(_DescriptorMixin, FileDescriptor):
+    pass
+
+
+class _ImageDescriptor(_DescriptorMixin, ImageFileDescriptor):
+    pass
 
 
 class _DbFileFieldMixin:
@@ -190,6 +225,7 @@ class DbFileField(_DbFileFieldMixin, models.FileField):
     """
 
     attr_class = DbFieldFile
+    descriptor_class = _Descriptor
 
     def __init__(
         self,
@@ -207,6 +243,7 @@ class DbImageField(_DbFileFieldMixin, models.ImageField):
     """An `ImageField` whose files are large objects; it needs Pillow, as Django's does."""
 
     attr_class = DbImageFieldFile
+    descriptor_class = _ImageDescriptor
 
     def __init__(
         self,

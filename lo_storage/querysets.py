@@ -11,7 +11,13 @@ from django.db.models.functions import Cast, JSONObject
 from . import catalogue
 from .catalogue import SMALL_SIZE, Entry, New
 from .database import cursor, db_for_write
-from .fields import DbFieldFile, DbFileField, DbImageField, entry_attribute
+from .fields import (
+    DbFieldFile,
+    DbFileField,
+    DbImageField,
+    DbImageFieldFile,
+    entry_attribute,
+)
 from .large_objects import WRITE_SIZE
 from .models import LargeObject
 from .storage import DbFileStorage, recut
@@ -26,21 +32,23 @@ class DbFileQuerySet[M: models.Model](models.QuerySet[M]):
         """Insert rows as Django does, with their files, in one transaction.
 
         Files below 256 KiB take one round trip for each MiB of them, and any other those of
-        `save()`. (Django's own stores each file by itself, and in autocommit leaves them where a
-        row is refused.)
+        `save()`; so does every file of a field or storage whose own way of saving, or `upload_to`,
+        wants to hear of each. (Django's own stores each file by itself, and in autocommit leaves
+        them where a row is refused.)
         """
         objs, self._for_write = list(objs), True
         with transaction.atomic(using=self.db, savepoint=False):
             for field in _file_fields(self.model):
-                if isinstance(field.storage, DbFileStorage):
-                    _store_small(field, field.storage, objs)
+                if _stores_alike(field):
+                    _store_small(field, objs)
             return super().bulk_create(objs, *args, **kwargs)
 
     def with_entries(self, *fields: str) -> Self:
         """Let each file know its row of the catalogue, by the query that reads the rows.
 
         Arguments: `fields`: names of file fields (none: all). Then `row.data.entry` and
-        `row.data.size` take no round trip. The files must be in the database of the rows.
+        `row.data.size` take no round trip, and are as they were when the row was read, until it is
+        read again or the file opened to write. The files must be in the database of the rows.
         """
         names = fields or [field.name for field in _file_fields(self.model)]
         columns = {name: name for name in Entry._fields if name != "content"}
@@ -61,9 +69,24 @@ def _file_fields(model: type[models.Model]) -> list[Any]:
     return [field for field in fields if isinstance(field, DbFileField | DbImageField)]
 
 
-def _store_small(field: Any, storage: DbFileStorage, objs: Iterable[models.Model]) -> None:
+def _stores_alike(field: Any) -> bool:
+    """Whether nothing of the project's own is called when a file of this field is saved."""
+    return (
+        isinstance(field.storage, DbFileStorage)
+        and not field.storage.overrides_save
+        and field.attr_class in {DbFieldFile, DbImageFieldFile}
+        and type(field).pre_save is models.FileField.pre_save
+        # It may ask for what another field's pre_save() sets.
+        and not callable(field.upload_to)
+    )
+
+
+def _store_small(field: Any, objs: Iterable[models.Model]) -> None:
     """Store what `field.pre_save()` would store one by one, if it is small."""
-    for batch in _batches(getattr(obj, field.attname) for obj in objs):
+    storage: DbFileStorage = field.storage
+    # Rows that were given one unsaved file share it, and name it together.
+    files = {id(file): file for file in (getattr(obj, field.attname) for obj in objs)}
+    for batch in _batches(files.values()):
         new = []
         for file, data in batch:
             name = field.generate_filename(file.instance, file.name)

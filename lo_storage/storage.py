@@ -101,6 +101,12 @@ class DbFileStorage(Storage):
         base_url = settings.MEDIA_URL if self._base_url is None else self._base_url
         return base_url if base_url is None or base_url.endswith("/") else f"{base_url}/"
 
+    @property
+    def overrides_save(self) -> bool:
+        """Whether a subclass saves in its own way, and so is to be asked for each file."""
+        own = type(self)
+        return (own.save, own._save) != (DbFileStorage.save, DbFileStorage._save)
+
     def is_valid_name(self, name: str) -> bool:
         """Whether `name` can be a stored name; nothing is looked up."""
         return names.loid_of(name) is not None

@@ -3,17 +3,19 @@
 import hashlib
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core.exceptions import FieldError, SuspiciousFileOperation
 from django.core.files.base import ContentFile
 from django.core.files.storage import InMemoryStorage
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import IntegrityError, ProgrammingError, models
+from django.db import IntegrityError, ProgrammingError, models, transaction
 from django.test.utils import isolate_apps
 
 from lo_storage.catalogue import SMALL_SIZE
-from lo_storage.fields import DbFileField
+from lo_storage.fields import DbFieldFile, DbFileField
 from lo_storage.models import LargeObject
 from lo_storage.querysets import DbFileQuerySet
+from lo_storage.storage import DbFileStorage
 
 
 @pytest.fixture
@@ -86,6 +88,76 @@ class TestBulkCreate:
             rows.bulk_create([documents(data=ContentFile(b"may"))])
         assert large_objects() == set()
 
+    def test_a_storage_that_saves_in_its_own_way_is_asked_for_each_file(
+        self, documents, rows, monkeypatch
+    ):
+        class Counting(DbFileStorage):
+            names = ()
+
+            def _save(self, name, content):
+                self.names += (name,)
+                return super()._save(name, content)
+
+        storage = Counting()
+        monkeypatch.setattr(documents._meta.get_field("data"), "storage", storage)
+        rows.bulk_create([documents(data=ContentFile(b"march", "a.txt"))])
+        assert storage.names == ("a.txt",)
+
+    def test_a_file_that_saves_in_its_own_way_is_asked(self, documents, rows, monkeypatch):
+        class Loud(DbFieldFile):
+            def save(self, name, content, save=True):
+                super().save(name, ContentFile(content.read().upper()), save)
+
+        monkeypatch.setattr(documents._meta.get_field("data"), "attr_class", Loud)
+        (row,) = rows.bulk_create([documents(data=ContentFile(b"march", "a.txt"))])
+        assert content(row.data) == b"MARCH"
+
+    def test_a_field_that_saves_in_its_own_way_is_asked(self, documents, rows, monkeypatch):
+        class Titled(DbFileField):
+            def pre_save(self, instance, add):
+                instance.title = instance.data.name
+                return super().pre_save(instance, add)
+
+        field = documents._meta.get_field("data")
+        monkeypatch.setattr(field, "__class__", Titled)
+        (row,) = rows.bulk_create([documents(data=ContentFile(b"march", "a.txt"))])
+        assert row.title == "a.txt"
+
+    def test_a_name_is_made_of_what_other_fields_set(self, documents, rows, monkeypatch):
+        def save_title(instance, add):
+            instance.title = "march"
+            return instance.title
+
+        monkeypatch.setattr(documents._meta.get_field("title"), "pre_save", save_title)
+        monkeypatch.setattr(
+            documents._meta.get_field("data"),
+            "upload_to",
+            lambda row, name: f"{row.title} {name}",
+        )
+        (row,) = rows.bulk_create([documents(data=ContentFile(b"march", "a.txt"))])
+        assert row.data.entry.original_name == "march a.txt"
+
+    def test_rows_that_share_a_new_file_name_it_together(self, documents, rows):
+        new = documents(data=ContentFile(b"march", "a.txt")).data
+        rows.bulk_create([documents(data=new), documents(data=new)])
+        (first, second) = documents.objects.all()
+        assert first.data.name == second.data.name == LargeObject.objects.get().name
+
+    def test_of_a_conflict_the_row_there_is_has_the_new_file(self, documents, rows, large_objects):
+        there = documents.objects.create(title="old", data=ContentFile(b"march", "a.txt"))
+        again = documents(pk=there.pk, title="new", data=ContentFile(b"april", "b.txt"))
+        rows.bulk_create(
+            [again], update_conflicts=True, unique_fields=["pk"], update_fields=["title", "data"]
+        )
+        there.refresh_from_db()
+        assert (there.title, content(there.data)) == ("new", b"april")
+        assert large_objects() == {there.data.entry.loid}
+
+    def test_in_parts_and_from_a_coroutine(self, documents, rows, round_trips):
+        objs = [documents(data=ContentFile(bytes([n]), f"{n}.txt")) for n in range(20)]
+        async_to_sync(rows.abulk_create)(objs, batch_size=8)
+        assert [content(row.data) for row in rows.order_by("pk")] == [bytes([n]) for n in range(20)]
+
     def test_a_field_with_another_storage_is_left_to_it(self, transactional_db, large_objects):
         with isolate_apps("lo_storage"):
 
@@ -142,6 +214,24 @@ class TestWithEntries:
         assert row.data.size == 6
         row.save()
         assert (row.data.size, row.data.entry.original_name) == (6, "b.txt")
+
+    def test_a_row_that_is_read_again_knows_its_file_as_it_is(self, documents, rows):
+        documents.objects.create(data=ContentFile(b"march", "a.txt"))
+        row = rows.with_entries().get()
+        assert row.data.entry.version == 1
+        with transaction.atomic(), documents.objects.get().data.open("ab") as file:
+            file.write(b" and april")
+        row.refresh_from_db()
+        assert (row.data.size, row.data.entry.version) == (15, 2)
+
+    def test_a_file_that_is_written_to_is_asked_for_anew(self, documents, rows):
+        documents.objects.create(data=ContentFile(b"march", "a.txt"))
+        row = rows.with_entries().get()
+        with row.data.open() as file:
+            assert file.read() == b"march"
+        with transaction.atomic(), row.data.open("r+b") as file:
+            file.write(b"M")
+        assert row.data.entry.version == 2
 
     def test_a_file_that_is_not_catalogued_is_not_found(self, documents, rows):
         documents.objects.create(data=ContentFile(b"march", "a.txt"))

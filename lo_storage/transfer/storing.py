@@ -41,7 +41,8 @@ class Storing:
     """Puts the files of a move into the library, in the database of the rows."""
 
     def __init__(self, move: Move, renaming: Renaming) -> None:
-        self._move, self._renaming = move, renaming
+        assert isinstance(move.target, DbFileStorage)
+        self._move, self._renaming, self._target = move, renaming, move.target
 
     def steps(self, parts: Iterable[list[Row]]) -> Iterator[list[Outcome]]:
         """Move rows, and yield what became of some; parts of them are read at once."""
@@ -53,7 +54,7 @@ class Storing:
     def _read_one(self, row: Row) -> Read | Outcome:
         try:
             with self._move.source.open(row) as file:
-                content = small_content(file)
+                content = None if self._target.overrides_save else small_content(file)
             # Some storages open an empty file where there is none.
             if content == b"" and not self._move.source.exists(row):
                 raise FileNotFoundError
@@ -116,14 +117,13 @@ class Storing:
         return outcomes
 
     def _put_large(self, read: Read) -> Outcome:
-        assert isinstance(self._move.target, DbFileStorage)
         row, alias = read.row, self._move.column.alias
         try:
             with transaction.atomic(using=alias), self._move.source.open(row) as file:
                 content = file if isinstance(file, File) else File(file)
                 compare_sizes(row, content)
                 name, sha256 = put_large(
-                    self._move.target, alias, read.original_name, content, read.times
+                    self._target, alias, read.original_name, content, read.times
                 )
                 compare(sha256, self._move.source.sha256(row) or sha256)
                 named = self._renaming.name([Copy(row, name, sha256)], wait=True)

@@ -5,6 +5,7 @@ from django.core.management import CommandError
 from django.db import connection
 
 from lo_storage.models import LargeObject
+from lo_storage.storage import DbFileStorage
 
 from .steps import content_of, lo_import
 
@@ -38,3 +39,17 @@ def test_what_another_import_has_moved_and_deleted_is_no_error(letter, folder, m
     assert lo_import("meddling", delete_source=True) == "Moved: 0. Not moved: 0.\n"
     assert content_of(row) == bytes(size)
     assert LargeObject.objects.count() == 1
+
+
+def test_a_storage_that_saves_in_its_own_way_is_asked_for_each_file(
+    letters, letter, folder, monkeypatch
+):
+    class Loud(DbFileStorage):
+        def _save(self, name, content):
+            return super()._save(f"loud {name}", content)
+
+    row = letter("a.pdf")
+    monkeypatch.setattr(letters._meta.get_field("data"), "storage", Loud())
+    assert lo_import(folder) == "Moved: 1. Not moved: 0.\n"
+    assert content_of(row) == b"content"
+    assert LargeObject.objects.get().original_name == "loud a.pdf"
