@@ -1,5 +1,8 @@
+from contextlib import suppress
+
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, Subquery
 from django.forms import ModelForm
 from django.http import Http404
 from django.template.defaultfilters import filesizeformat
@@ -7,6 +10,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 
 from config.uploads import TakesFiles
+from lo_storage.models import LargeObject
 from lo_storage.templatetags.lo_storage import visible
 from lo_storage.uploads.forms import ResumableFileInput
 from lo_storage.views import db_serve
@@ -22,15 +26,21 @@ class FileLink(str):
     The address in `data.url` answers to the owner alone.
     """
 
-    def __new__(cls, invoice):
-        link = super().__new__(cls, visible(invoice.original_name))
-        link.url = reverse("admin:invoices_invoice_download", args=[invoice.pk])
+    def __new__(cls, file):
+        link = super().__new__(cls, visible(file.entry.original_name))
+        link.url = reverse("admin:invoices_invoice_download", args=[file.instance.pk])
         return link
+
+
+def entry_of(file):
+    """What the catalogue knows of it: nothing of no file, or of one in a form that was refused."""
+    with suppress(ValueError, FileNotFoundError):
+        return file.entry
 
 
 class FileWidget(ResumableFileInput):
     def format_value(self, value):
-        return FileLink(value.instance) if self.is_initial(value) else None
+        return FileLink(value) if self.is_initial(value) else None
 
 
 class InvoiceAdminForm(ModelForm):
@@ -53,7 +63,7 @@ class InvoiceAdmin(TakesFiles, admin.ModelAdmin):
     fields = [*InvoiceAdminForm.Meta.fields, *readonly_fields]
 
     def get_queryset(self, request):
-        return super().get_queryset(request).with_file()
+        return super().get_queryset(request).with_entries()
 
     def get_search_results(self, request, queryset, search_term):
         if len(search_term.split()) > MAX_WORDS:
@@ -61,20 +71,26 @@ class InvoiceAdmin(TakesFiles, admin.ModelAdmin):
             self.message_user(request, message, messages.WARNING)
         return queryset.search(search_term, "owner__username"), False
 
-    @admin.display(ordering="original_name")
+    @admin.display(
+        ordering=Subquery(
+            LargeObject.objects.filter(name=OuterRef("data")).values("original_name"),
+        )
+    )
     def file(self, invoice):
         if not invoice.data:
             return None
-        link = FileLink(invoice)
+        link = FileLink(invoice.data)
         return format_html('<a href="{}">{}</a>', link.url, link)
 
     @admin.display(description="size")
     def file_size(self, invoice):
-        return filesizeformat(invoice.size) if invoice.data else None
+        entry = entry_of(invoice.data)
+        return entry and filesizeformat(entry.size)
 
     @admin.display(description="SHA-256")
     def checksum(self, invoice):
-        return invoice.sha256 if invoice.data else None
+        entry = entry_of(invoice.data)
+        return entry and entry.sha256
 
     def get_urls(self):
         download = path(

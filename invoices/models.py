@@ -11,7 +11,7 @@ from pathlib import PurePath
 from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Func, Max, OuterRef, Q, Subquery, Value
+from django.db.models import Func, Max, Q, Value
 from django.db.models.functions import Cast, Substr
 from django.urls import reverse
 
@@ -35,16 +35,6 @@ class Folded(Func):
 
 
 class InvoiceQuerySet(DbFileQuerySet):
-    def with_file(self):
-        """Annotate what the catalogue knows of each file: no file is opened for it."""
-        file = LargeObject.objects.filter(name=OuterRef("data"))
-        return self.annotate(
-            **{
-                field: Subquery(file.values(field)[:1])
-                for field in ("original_name", "size", "sha256", "version")
-            }
-        )
-
     def search(self, words, *also):
         """Keep what has each of the words in its number, title or file name.
 
@@ -60,8 +50,8 @@ class InvoiceQuerySet(DbFileQuerySet):
     def with_content(self, owner, checksums):
         """Return the owner's latest invoice of each of these files, by its SHA-256."""
         files = LargeObject.objects.filter(sha256__in=checksums).values("name")
-        found = self.filter(owner=owner, data__in=files).with_file().order_by("pk")
-        return {invoice.sha256: invoice for invoice in found}
+        found = self.filter(owner=owner, data__in=files).with_entries().order_by("pk")
+        return {invoice.data.entry.sha256: invoice for invoice in found}
 
     def next_numbers(self, owner):
         """Return the next of the numbers 2026-0001, 2026-0002, … of an owner, by its year."""

@@ -54,7 +54,7 @@ def posted(request):
 
 def mine(request):
     """The invoices that this user may see. Each view begins here, so nobody else's can be named."""
-    return Invoice.objects.filter(owner=request.user).with_file()
+    return Invoice.objects.filter(owner=request.user).with_entries()
 
 
 def lock(request, pk):

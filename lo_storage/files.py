@@ -221,10 +221,9 @@ class DbFileIO(io.RawIOBase):
         while length == READ_SIZE:
             rows = self._rows(READ_SIZE)
             length = sum(map(len, rows))
-            for row in rows:
-                self._position += len(row)
-                yield row
-            del rows  # before the next ones come
+            while rows:  # None is kept while the next ones come.
+                self._position += len(rows[0])
+                yield rows.pop(0)
 
     def readall(self) -> bytes:
         return self.read()

@@ -312,7 +312,7 @@ def kills(bench: Bench) -> None:
         seconds = time.monotonic() - began
         for number, upload in uploads.items():
             Uploader(address, sessions[number]).save(upload, title=str(number))
-    rows = Invoice.objects.with_file().values_list("title", "sha256")
+    rows = [(row.title, row.data.entry.sha256) for row in Invoice.objects.with_entries()]
     right = sum(hashlib.sha256(contents[int(title)]).hexdigest() == it for title, it in rows)
     from lo_storage.uploads.models import Upload
 

@@ -2,6 +2,7 @@ import pytest
 from django.template.defaultfilters import filesizeformat
 from django.test import Client
 
+from invoices.admin import InvoiceAdmin
 from invoices.models import Invoice
 
 from .conftest import content_of, downloaded, multipart, shows, staged
@@ -60,6 +61,22 @@ def test_a_file_can_be_replaced(alice, invoice, signed_in):
     assert change(signed_in(alice), invoice, [("data", "new.pdf", b"new")]).status_code == 302
     assert content_of(Invoice.objects.get()) == b"new"
     assert not invoice.data.storage.exists(invoice.data.name)
+
+
+def test_a_form_that_is_refused_shows_the_file_that_there_is(alice, invoice, signed_in):
+    page = change(signed_in(alice), invoice, [("data", "new.pdf", b"new")], title="")
+    assert page.status_code == 200
+    assert shows(page, 'the "rent".pdf')
+    assert content_of(invoice) == b"content"
+
+
+def test_the_list_is_sorted_by_the_names_of_files(alice, bob, invoice, invoice_of, signed_in):
+    invoice_of(bob, title="First", name="a.pdf")
+    column = InvoiceAdmin.list_display.index("file") + 1
+    for order, first in [("", "a.pdf"), ("-", 'the "rent".pdf')]:
+        page = signed_in(alice).get("/admin/invoices/invoice/", {"o": f"{order}{column}"})
+        listed = page.context["cl"].result_list
+        assert listed[0].data.entry.original_name == first
 
 
 def test_a_file_can_be_cleared(alice, invoice, signed_in):

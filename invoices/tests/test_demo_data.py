@@ -19,20 +19,24 @@ def test_makes_two_people_with_real_files(settings, django_user_model, capsys):
     begins = {"PDF": b"%PDF-", "PNG": b"\x89PNG", "CSV": b"description,", "TXT": b"Dr. Ines"}
     for invoice in Invoice.objects.all():
         assert content_of(invoice).startswith(begins[invoice.kind])
-    assert max(Invoice.objects.with_file().values_list("size", flat=True)) > 2_000_000
+    assert max(invoice.data.size for invoice in Invoice.objects.with_entries()) > 2_000_000
     assert capsys.readouterr().out == "10 invoices created, 10 in all.\n"
+
+
+def checksums():
+    return {invoice.number: invoice.data.entry.sha256 for invoice in Invoice.objects.with_entries()}
 
 
 def test_is_the_same_each_time_and_adds_nothing_twice(settings):
     settings.DEMO = True
     call_command("demo_data", verbosity=0)
-    first = {invoice.number: invoice.sha256 for invoice in Invoice.objects.with_file()}
+    first = checksums()
     Invoice.objects.filter(number="2026-0001").update(title="Mine")
     call_command("demo_data", verbosity=0)
     assert Invoice.objects.filter(title="Mine").count() == 2
     Invoice.objects.all().delete()
     call_command("demo_data", verbosity=0)
-    assert {invoice.number: invoice.sha256 for invoice in Invoice.objects.with_file()} == first
+    assert checksums() == first
 
 
 def test_refuses_where_its_password_would_be_a_hole(settings):

@@ -35,7 +35,7 @@ class TestForms:
         client = signed_in(alice)
         for q in ["Überweisung", "überweisung", "ÜBERWEISUNG CAFÉ"]:
             assert found_by(client, unicodedata.normalize(form, q)) == {"wanted"}
-        assert Invoice.objects.with_file().get(title="wanted").original_name == name
+        assert Invoice.objects.get(title="wanted").data.entry.original_name == name
 
     @pytest.mark.parametrize(
         ("name", "q"),
@@ -146,7 +146,7 @@ class TestCost:
     def test_of_20_000_invoices_is_below_a_tenth_of_a_second(self, many, alice):
         assert len(COMMON.split()) == MAX_WORDS
         for words in WORDS:
-            query = Invoice.objects.filter(owner=alice).with_file().search(words)
+            query = Invoice.objects.filter(owner=alice).with_entries().search(words)
             assert milliseconds(query[:20]) < 100, words
             assert milliseconds(query.order_by().values("pk")) < 100, words  # to count them
 
@@ -156,7 +156,7 @@ class TestCost:
             django_user_model(username=f"person{number}") for number in range(20_000)
         )
         for words in WORDS:
-            query = Invoice.objects.with_file().search(words, "owner__username")
+            query = Invoice.objects.with_entries().search(words, "owner__username")
             assert milliseconds(query[:100]) < 100, words
             assert milliseconds(query.order_by().values("pk")) < 100, words
 
@@ -164,7 +164,7 @@ class TestCost:
         query = Invoice.objects.filter(owner=alice).search("19999")
         assert INDEX in query.explain()
         # Where each of them has the words, a page is read in its order, and no further.
-        plan = Invoice.objects.filter(owner=alice).with_file().search(COMMON)[:20].explain()
+        plan = Invoice.objects.filter(owner=alice).with_entries().search(COMMON)[:20].explain()
         assert PAGE in plan
         assert "Sort" not in plan
 

@@ -11,6 +11,7 @@ from django.db import connection
 from django.template.defaultfilters import filesizeformat as shown
 
 from invoices.models import Invoice
+from lo_storage.models import LargeObject
 from lo_storage.templatetags.lo_storage import visible
 
 from .conftest import (
@@ -40,7 +41,7 @@ class TestLimits:
 
     def test_files_as_large_as_the_limits_are_taken(self, alice, signed_in):
         upload(signed_in(alice), ("a.pdf", b"x" * 2048), ("b.pdf", b"x" * 1024))
-        sizes = Invoice.objects.with_file().values_list("size", flat=True)
+        sizes = LargeObject.objects.values_list("size", flat=True)
         assert sorted(sizes) == [1024, 2048]
 
     @pytest.mark.parametrize(
@@ -133,8 +134,8 @@ class TestNames:
     def test_the_original_name_is_kept_and_comes_back(self, name, alice, signed_in):
         client = signed_in(alice)
         upload(client, (name, b"content"))
-        invoice = Invoice.objects.with_file().get()
-        assert invoice.original_name == name
+        invoice = Invoice.objects.get()
+        assert invoice.data.entry.original_name == name
         for page in ["/", f"/{invoice.pk}/", f"/{invoice.pk}/replace/", f"/{invoice.pk}/delete/"]:
             assert shows(client.get(page), visible(name))
         response = client.get(f"{invoice.data.url}?download")
@@ -144,7 +145,7 @@ class TestNames:
     @pytest.mark.parametrize("name", ["/etc/passwd", "..\\..\\passwd", "C:\\docs\\passwd"])
     def test_a_path_is_cut_to_its_last_part(self, name, alice, signed_in):
         upload(signed_in(alice), (name, b"content"))
-        assert Invoice.objects.with_file().get().original_name == "passwd"
+        assert Invoice.objects.get().data.entry.original_name == "passwd"
 
     @pytest.mark.parametrize("name", ["", ".", ".."])
     def test_what_is_no_name_is_no_file(self, name, alice, signed_in):
@@ -177,7 +178,7 @@ class TestNames:
     def test_a_replacement_has_its_own_name(self, alice, invoice_of, signed_in):
         invoice = invoice_of(alice)
         replace(signed_in(alice), invoice, "l" * 200 + ' "x".PDF', b"new")
-        assert Invoice.objects.with_file().get().original_name == "l" * 200 + ' "x".PDF'
+        assert Invoice.objects.get().data.entry.original_name == "l" * 200 + ' "x".PDF'
 
 
 class TestFilesThatLie:
