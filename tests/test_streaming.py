@@ -23,15 +23,15 @@ def loid_of(name):
 
 
 @contextmanager
-def pgbouncer(server):
-    """A pgbouncer that pools transactions in front of the server."""
+def pgbouncer(server, *lines):
+    """A pgbouncer that pools transactions in front of the server; `lines` are of its settings."""
     with tempfile.TemporaryDirectory(prefix="pgbouncer-", dir="/tmp") as directory:
         server.own(directory)
         settings = Path(directory) / "pgbouncer.ini"
         settings.write_text(
             f"[databases]\n* = host={server.socket} port=5432 user=app\n"
             f"[pgbouncer]\nunix_socket_dir = {directory}\nlisten_port = 6432\n"
-            "auth_type = any\npool_mode = transaction\ndefault_pool_size = 1\n"
+            "auth_type = any\npool_mode = transaction\ndefault_pool_size = 1\n" + "\n".join(lines)
         )
         command = [*server.server.prefix, program("pgbouncer"), "-q", settings]
         with subprocess.Popen(command) as process:
