@@ -417,3 +417,20 @@ def test_pg_upgrade(make):
     assert new.stored() == FILES
     store("june", b"june")
     assert check(verify=True) == CLEAN
+
+
+@BOTH
+def test_a_new_database_compresses_by_lz4_where_the_server_has_it(make, programs):
+    """As the embedded PostgreSQL sets it, which itself has none; Debian's has it."""
+    cluster = make(programs)
+    cluster.initialise()
+    alone = ["--single", "-D", str(cluster.data), "template1"]
+    cluster.server.run("postgres", *alone, stdin=embedded_postgres.SETUP_SQL)
+    cluster.start()
+    cluster.database = "app"
+    with cluster.connect() as session:
+        ((compression, choices),) = session.execute(
+            "select setting, enumvals from pg_settings where name = 'default_toast_compression'"
+        )
+    assert compression == ("lz4" if "lz4" in choices else "pglz")
+    assert "lz4" in choices or programs != DEBIAN
