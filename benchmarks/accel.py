@@ -63,10 +63,9 @@ http {{
 
 
 def _location() -> str:
-    """Return what `nginx.conf` says of the cache, without its logs and pages."""
+    """Return what `nginx.conf` says of the cache."""
     text = (ROOT / "nginx.conf").read_text()
-    found = re.search(r"^ {8}location /x-accel/ \{.*?^ {8}\}\n", text, re.M | re.S)
-    return re.sub(r"^ +error_(log|page) .*\n", "", found[0], flags=re.M)
+    return re.search(r"^ {8}location /x-accel/ \{.*?^ {8}\}\n", text, re.M | re.S)[0]
 
 
 @contextmanager

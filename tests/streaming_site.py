@@ -1,4 +1,4 @@
-"""A site of two views, for the web servers that tests start; `SITE` has its settings as JSON."""
+"""A site of three views, for the web servers that tests start; `SITE` has its settings as JSON."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import transaction
 from django.shortcuts import get_object_or_404
-from django.urls import path
+from django.urls import include, path
 
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1"],
@@ -37,5 +37,9 @@ async def async_view(request, filename):
     return await adb_serve(request, filename)
 
 
-urlpatterns = [path("async/<path:filename>", async_view), path("<path:filename>", view)]
+urlpatterns = [
+    path("x-accel/", include("lo_storage.accel")),
+    path("async/<path:filename>", async_view),
+    path("<path:filename>", view),
+]
 wsgi, asgi = WSGIHandler(), ASGIHandler()

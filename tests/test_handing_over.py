@@ -1,12 +1,16 @@
 """db_serve hands over to nginx: `nginx.conf`, and the site behind it, as in docker-compose.yml."""
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from textwrap import indent
+from time import time
 
 import pytest
 import requests
@@ -19,8 +23,10 @@ from django.utils import timezone
 from invoices import links
 from invoices.models import Invoice
 from lo_storage.models import LargeObject
+from lo_storage.storage import db_file_storage
 
 from . import test_proxy
+from .pages import ROOT, blocks
 from .serving import database, gunicorn
 from .slow_clients import opened, sign_in
 from .test_embedded_postgres import until
@@ -54,7 +60,7 @@ class Site:
 @contextmanager
 def handing_over(folder, certificate, changes=(), **settings):
     folder.mkdir()
-    text = (test_proxy.ROOT / "nginx.conf").read_text()
+    text = (ROOT / "nginx.conf").read_text()
     for old, new in dict(changes).items():
         assert old in text
         text = text.replace(old, new)
@@ -108,14 +114,31 @@ def test_who_may_is_asked_each_time_and_for_the_bytes_once(on, certificate, sess
     invoice = save()
     sign_in(session, on.address, "alice", "a-Secret-1")
     for _ in range(2):
+        began = int(time())
         answer = session.get(url(on, invoice))
         assert (answer.status_code, answer.content) == (200, CONTENT)
         until(lambda: on.slices() == SLICES)
+        until(lambda began=began: int(time()) > began)  # and another signature
     with stranger(on, certificate) as bob:
         assert bob.get(url(on, invoice)).status_code == 404
     assert requests.get(url(on, invoice), verify=certificate, allow_redirects=False).is_redirect
     assert session.get(url(on, invoice)).content == CONTENT
     assert on.slices() == SLICES == len(on.kept())
+
+
+def test_who_asks_at_once_gets_the_same_slices(
+    transactional_db, certificate, session, save, tmp_path
+):
+    """Also where the database takes longer than the 5 s for which nginx waits by default."""
+    slowly = {"slice 4m;": "slice 4m; proxy_limit_rate 600k;"}
+    with handing_over(tmp_path / "on", certificate, slowly, **ON) as on:
+        invoice = save(CONTENT[: 4 * MiB])
+        sign_in(session, on.address, "alice", "a-Secret-1")
+        with ThreadPoolExecutor() as pool:
+            asked = [pool.submit(session.get, url(on, invoice)) for _ in range(2)]
+        assert [answer.result().content for answer in asked] == [CONTENT[: 4 * MiB]] * 2
+        until(lambda: on.slices() > 0)
+        assert on.slices() == 1 == len(on.kept())
 
 
 @pytest.mark.parametrize(
@@ -217,10 +240,10 @@ def test_one_variable_of_compose_says_how_long(tmp_path, said, how_long):
     proxy = services["proxy"]
     assert proxy["environment"] == {"KEEP_CONTENTS": "${KEEP_CONTENTS:-}"}
     command = proxy["command"][2].replace("$$", "$").partition("&&")[0]
-    command = command.replace("/etc/nginx/nginx.conf", f"{test_proxy.ROOT}/nginx.conf")
+    command = command.replace("/etc/nginx/nginx.conf", f"{ROOT}/nginx.conf")
     command = command.replace("/run/nginx.conf", f"{tmp_path}/nginx.conf")
     subprocess.run(["sh", "-c", command], env={"KEEP_CONTENTS": said}, check=True)
-    text = (test_proxy.ROOT / "nginx.conf").read_text()
+    text = (ROOT / "nginx.conf").read_text()
     expected = text.replace("inactive=10m", f"inactive={how_long}")
     assert (tmp_path / "nginx.conf").read_text() == expected
 
@@ -262,27 +285,41 @@ def test_an_address_that_is_not_from_here_finds_nothing(on, session, save, tmp_p
     invoice = save()
     sign_in(session, on.address, "alice", "a-Secret-1")
     assert "X-Accel-Redirect" not in session.get(url(on, invoice)).headers
-    behind = f"http://localhost:{_port(on)}"
-    forwarded = {"X-Forwarded-Proto": "https"}
-    # What somebody is told who gets past nginx
-    cookies = {cookie.name: cookie.value for cookie in session.cookies}
-    answer = requests.get(f"{behind}{invoice.data.url}", headers=forwarded, cookies=cookies)
-    address = answer.headers["X-Accel-Redirect"]
-    assert address.startswith("/x-accel/")
-    inside = requests.get(f"{behind}{address}", headers=forwarded)
-    assert (inside.status_code, inside.content) == (200, CONTENT)
+    behind, forwarded, address = past_nginx(on, session, invoice)
     assert session.get(f"{on.address}{address}").status_code == 404
+    path, _, signature = address.partition("?")
     for forged in [
         f"{address[:-1]}{'a' if address[-1] != 'a' else 'b'}",
-        "/x-accel/a",
-        address[:-9],
+        *("/x-accel/a", f"/x-accel/a?{signature}", path, address[:-9]),
     ]:
         assert requests.get(f"{behind}{forged}", headers=forwarded).status_code == 404
 
 
-def _port(site):
+def test_who_gets_past_nginx_is_given_what_no_browser_runs(on, session, save):
+    invoice = save()
+    sign_in(session, on.address, "alice", "a-Secret-1")
+    behind, forwarded, address = past_nginx(on, session, invoice)
+    inside = requests.get(f"{behind}{address}", headers=forwarded)
+    assert (inside.status_code, inside.content) == (200, CONTENT)
+    assert inside.headers["X-Content-Type-Options"] == "nosniff"
+    assert inside.headers["Content-Security-Policy"].endswith("; sandbox")
+    assert inside.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "Content-Type" not in inside.headers
+    overwrite(invoice)
+    changed = requests.get(f"{behind}{address}", headers=forwarded)
+    assert (changed.status_code, changed.headers["Retry-After"]) == (503, "1")
+
+
+def past_nginx(site, session, invoice):
+    """Where the site itself is, a header that it needs, and the address that it tells a person."""
     log = (site.folder / "server.log").read_text()
-    return re.search(r"Listening at: http://[\d.]+:(\d+)", log)[1]
+    port = re.search(r"Listening at: http://[\d.]+:(\d+)", log)[1]
+    behind, forwarded = f"http://localhost:{port}", {"X-Forwarded-Proto": "https"}
+    cookies = {cookie.name: cookie.value for cookie in session.cookies}
+    answer = requests.get(f"{behind}{invoice.data.url}", headers=forwarded, cookies=cookies)
+    address = answer.headers["X-Accel-Redirect"]
+    assert address.startswith("/x-accel/")
+    return behind, forwarded, address
 
 
 def test_no_key_in_an_address_is_logged(on, session, save):
@@ -307,12 +344,17 @@ def test_a_download_goes_on_by_other_bytes_never(on, session, save):
     assert got == LARGE[: len(got)]
 
 
-def test_a_site_that_goes_away_in_the_middle_leaves_no_sentence_in_the_file(on, session, save):
-    invoice = save(LARGE)
-    sign_in(session, on.address, "alice", "a-Secret-1")
-    with begun(session, on.address, invoice.data.url) as rest:
-        os.killpg(on.group, signal.SIGKILL)
-        got = rest()
+def test_a_site_that_goes_away_in_the_middle_leaves_no_sentence_in_the_file(
+    transactional_db, certificate, session, save, tmp_path
+):
+    at_length = {"The site does not": "The site does not" + 3_000 * "!"}  # nginx sends it at once
+    with handing_over(tmp_path / "on", certificate, at_length, **ON) as on:
+        invoice = save(LARGE)
+        sign_in(session, on.address, "alice", "a-Secret-1")
+        with begun(session, on.address, invoice.data.url) as rest:
+            until(lambda: on.slices() == 1)  # for the next one nobody answers
+            os.killpg(on.group, signal.SIGKILL)
+            got = rest()
     assert len(got) < len(LARGE)
     assert got == LARGE[: len(got)]
 
@@ -354,12 +396,16 @@ def begun(session, address, path):
         yield rest
 
 
-def test_a_large_object_that_is_missing_is_a_500_and_not_kept(on, session, save):
+def test_a_large_object_that_is_missing_is_a_500_that_is_no_file_and_not_kept(on, session, save):
     invoice = save()
     sign_in(session, on.address, "alice", "a-Secret-1")
     with connection.cursor() as cursor:
         cursor.execute("select lo_unlink(%s)", [LargeObject.objects.get().loid])
-    assert session.get(url(on, invoice)).status_code == 500
+    answer = session.get(url(on, invoice))
+    assert answer.status_code == 500
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert {"Content-Disposition", "Repr-Digest"}.isdisjoint(answer.headers)
     assert "is missing or not of its size" in (on.folder / "server.log").read_text()
     assert not on.kept()
 
@@ -386,3 +432,81 @@ def test_under_asgi(transactional_db, certificate, session, save, tmp_path):
             for _ in range(2):
                 assert session.get(url(on, invoice)).content == CONTENT
                 assert len(on.kept()) == SLICES
+
+
+ANOTHER_S = """
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{}}
+http {{
+    client_body_temp_path {folder}/requests;
+    proxy_temp_path {folder}/answers;
+    access_log {folder}/access.log;
+{of_http}
+    server {{
+        listen 127.0.0.1:{port};
+        error_page 404 500 502 503 /sorry.html;
+        location / {{
+            proxy_pass http://127.0.0.1:8000;
+            proxy_set_header Host $http_host;
+        }}
+{of_server}
+    }}
+}}
+"""
+OF_HTTP, OF_SERVER = (
+    block.content for block in blocks(ROOT / "docs/handing-over.md") if block.kind == "nginx"
+)
+
+
+@pytest.fixture
+def of_another(transactional_db, tmp_path):
+    """A project of somebody else's with the library, and their nginx, by the lines of the page."""
+    (of_gunicorn,) = (
+        block.content
+        for block in blocks(ROOT / "docs/handing-over.md")
+        if "access_log_format" in block.content
+    )
+    (tmp_path / "gunicorn.conf.py").write_text(of_gunicorn)
+    known = ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT")
+    default = {key: connection.settings_dict[key] for key in known}
+    project = {"DATABASES": {"default": default}, "PG_LO_STORAGE_X_ACCEL": True}
+    arguments = [f"--config={tmp_path}/gunicorn.conf.py", "--access-logfile=-"]
+    application = {"application": "tests.streaming_site:wsgi", "SITE": json.dumps(project)}
+    with gunicorn(tmp_path, *arguments, **application) as (group, behind, _):
+        port = test_proxy.free_port()
+        text = ANOTHER_S.format(folder=tmp_path, port=port, of_http=OF_HTTP, of_server=OF_SERVER)
+        for there, here in {
+            "127.0.0.1:8000": behind.removeprefix("http://"),
+            "/var/cache/nginx/": f"{tmp_path}/",
+            "/var/log/nginx/": f"{tmp_path}/",
+        }.items():
+            assert there in text
+            text = text.replace(there, here)
+        with test_proxy.configured(tmp_path, text, port):
+            yield Site(tmp_path, group, f"http://127.0.0.1:{port}")
+
+
+def test_in_a_project_of_another_the_lines_of_the_page_do_it(of_another):
+    name = db_file_storage.save("scan.pdf", ContentFile(CONTENT))
+    for _ in range(2):
+        answer = requests.get(f"{of_another.address}/{name}")
+        assert (answer.status_code, answer.content) == (200, CONTENT)
+        until(lambda: of_another.slices() == SLICES)
+    assert len(of_another.kept()) == SLICES
+    assert answer.headers["Content-Type"] == "application/pdf"
+    assert answer.headers["Content-Disposition"] == 'inline; filename="scan.pdf"'
+    assert answer.headers["Repr-Digest"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert requests.get(f"{of_another.address}/x-accel/a").status_code == 404
+    logs = {path.name: path.read_text() for path in of_another.folder.glob("*.log")}
+    assert {"access.log", "error.log", "nginx.log", "server.log"} == logs.keys()
+    assert not re.search(r"/x-accel/[\w…-]+\?", "".join(logs.values()))
+
+
+def test_the_lines_of_the_page_are_those_of_nginx_conf():
+    here = (ROOT / "nginx.conf").read_text()
+    there = OF_SERVER.replace("http://127.0.0.1:8000", "$site")
+    there = there.replace("/var/log/nginx/error.log", "/dev/stderr")
+    assert indent(OF_HTTP, " " * 4) in here
+    assert indent(there, " " * 8) in here

@@ -94,6 +94,13 @@ def nginx(folder, certificate, port, text=None):
     }.items():
         assert there in text
         text = text.replace(there, here)
+    with configured(folder, text, tls) as process:
+        yield f"http://localhost:{plain}", f"https://localhost:{tls}", process
+
+
+@contextmanager
+def configured(folder, text, port):
+    """An nginx that listens at a port by this configuration: its process."""
     (folder / "nginx.conf").write_text(text)
     # The folders of tests are for their owner alone.
     user = "user root;" if os.geteuid() == 0 else ""
@@ -101,9 +108,9 @@ def nginx(folder, certificate, port, text=None):
     with (folder / "nginx.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        until(lambda: "ok" if listens(tls) else process.poll())
+        until(lambda: "ok" if listens(port) else process.poll())
         assert process.poll() is None, (folder / "nginx.log").read_text()
-        yield f"http://localhost:{plain}", f"https://localhost:{tls}", process
+        yield process
     finally:
         process.terminate()
         process.wait()

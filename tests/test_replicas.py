@@ -11,7 +11,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.db import OperationalError, connections, transaction
 from django.test import AsyncRequestFactory, Client, RequestFactory
-from django.urls import path
+from django.urls import include, path
 
 from lo_storage.storage import DbFileStorage, db_file_storage
 from lo_storage.views import adb_serve, db_serve
@@ -105,7 +105,7 @@ def replica(server, settings):
             replica.stop()
 
 
-urlpatterns = [path("<filename>", db_serve)]
+urlpatterns = [path("x-accel/", include("lo_storage.accel")), path("<filename>", db_serve)]
 
 
 def by_wsgi(name):
@@ -127,6 +127,31 @@ def test_what_has_not_arrived_is_read_from_the_server(replica, stored, content):
     replica.catch_up()
     assert db_file_storage.locate(name)[0] == replica.alias
     assert by_wsgi(name) == by_asgi(name) == content
+
+
+def test_a_slice_that_one_of_two_replicas_lacks_is_read_from_the_server(replica, stored, settings):
+    """Both have one alias; the server itself stands for the one that does not lag behind."""
+    settings.ROOT_URLCONF, settings.MIDDLEWARE = __name__, []
+    settings.PG_LO_STORAGE_X_ACCEL = True
+    asked = connections[replica.alias]
+
+    def handed_over(name):
+        asked.close()
+        asked.settings_dict["HOST"] = str(replica.server.socket)
+        address = db_serve(RequestFactory().get("/"), name)["X-Accel-Redirect"]
+        asked.close()
+        asked.settings_dict["HOST"] = replica.socket
+        return address
+
+    march, april = bytes(range(256)) * 8192, bytes(2**21)
+    with replica.replay_paused():
+        name = stored(march)
+        assert Client().get(handed_over(name)).getvalue() == march
+    replica.catch_up()
+    with replica.replay_paused():
+        with transaction.atomic(using=ALIAS), DbFileStorage(alias=ALIAS).open(name, "wb") as file:
+            file.write(april)
+        assert Client().get(handed_over(name)).getvalue() == april
 
 
 def test_what_was_overwritten_is_as_it_was_until_the_replica_has_replayed_that(replica, stored):

@@ -56,3 +56,14 @@ def administrator(name: str) -> psycopg.Connection:
     with suppress(psycopg.OperationalError):
         return psycopg.connect(**known | {"user": "postgres"}, dbname=name, autocommit=True)
     return psycopg.connect(**known, dbname=name, autocommit=True)
+
+
+def rows_are_of_tenants():
+    """Let PostgreSQL show the rows of the catalogue to the tenant of its variable only."""
+    sql(
+        "alter table lo_storage_largeobject"
+        " add column tenant text not null default current_setting('files.tenant'),"
+        " enable row level security, force row level security",
+        "create policy of_tenants on lo_storage_largeobject"
+        " using (tenant = current_setting('files.tenant'))",
+    )

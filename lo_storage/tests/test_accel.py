@@ -1,23 +1,32 @@
 import re
+import time
 from datetime import timedelta
 
 import pytest
 from django.core.files.base import ContentFile
-from django.core.signing import Signer
-from django.http import Http404
+from django.core.signing import TimestampSigner, b62_encode
+from django.db import connection
+from django.http import Http404, HttpResponse
 from django.test import Client, RequestFactory
-from django.urls import include, path
+from django.urls import include, path, resolve
 
 from lo_storage import accel
 from lo_storage.catalogue import FIND, FIND_AND_READ, READ_VERSION, SMALL_SIZE
 from lo_storage.models import LargeObject
-from lo_storage.serving.headers import etag
+from lo_storage.serving.headers import POLICY, etag
 from lo_storage.storage import DbFileStorage, db_file_storage
 from lo_storage.views import db_serve
+
+from .databases import rows_are_of_tenants, sql
 
 pytestmark = pytest.mark.django_db
 
 CONTENT = bytes(range(256)) * 2_000
+
+
+def handler404(request, exception):
+    return HttpResponse(status=404)
+
 
 urlpatterns = [
     path("files/<path:filename>", db_serve),
@@ -45,12 +54,19 @@ def body(response):
     return b"".join(response)
 
 
-def signed(response):
-    return response["X-Accel-Redirect"].removeprefix("/x-accel/")
+def address(response):
+    return response["X-Accel-Redirect"]
 
 
-def content(signed, **headers):
-    return accel.content(RequestFactory().get("/", headers=headers), signed)
+def key(response):
+    """What the cache knows a content by."""
+    return address(response).partition("?")[0]
+
+
+def content(address, method="GET", **headers):
+    request = RequestFactory().generic(method, address, headers=headers)
+    view, _, found = resolve(request.path)
+    return view(request, **found)
 
 
 def test_nginx_is_told_where_the_content_is(name, settings):
@@ -59,9 +75,9 @@ def test_nginx_is_told_where_the_content_is(name, settings):
     settings.PG_LO_STORAGE_X_ACCEL = True
     response = ask(name)
     assert (response.status_code, body(response)) == (200, b"")
-    address = response["X-Accel-Redirect"]
+    assert re.fullmatch(r"/x-accel/[\w-]+\?[\w:-]+", address(response))
     del response["X-Accel-Redirect"]
-    assert re.fullmatch(r"/x-accel/[\w:-]+", address)
+    itself["X-Accel-Content-Disposition"] = itself.pop("Content-Disposition")
     assert dict(response.headers) == {**itself, "Content-Length": "0"}
 
 
@@ -69,7 +85,7 @@ def test_a_range_nginx_sends_of_the_whole(name):
     response = ask(name, Range="bytes=5-9")
     assert (response.status_code, body(response)) == (200, b"")
     assert "Content-Range" not in response
-    assert signed(response) == signed(ask(name))
+    assert key(response) == key(ask(name))
 
 
 @pytest.mark.parametrize(
@@ -107,12 +123,12 @@ def test_round_trips(name, round_trips):
     assert round_trips == [FIND_AND_READ]
     round_trips.clear()
     with round_trips:
-        body(content(signed(response), Range="bytes=0-299999"))
+        body(content(address(response), Range="bytes=0-299999"))
     assert round_trips == [FIND, READ_VERSION]
 
 
 def test_a_slice(name):
-    response = content(signed(ask(name)), Range="bytes=1000-1999")
+    response = content(address(ask(name)), Range="bytes=1000-1999")
     assert (response.status_code, body(response)) == (206, CONTENT[1000:2000])
     entry = LargeObject.objects.get()
     last_modified = ask(name)["Last-Modified"]
@@ -122,36 +138,68 @@ def test_a_slice(name):
         "Content-Range": f"bytes 1000-1999/{len(CONTENT)}",
         "ETag": etag(entry),
         "Last-Modified": last_modified,
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": POLICY,
     }
 
 
 def test_without_slices_the_whole(name):
-    response = content(signed(ask(name)))
+    response = content(address(ask(name)))
     assert (response.status_code, body(response)) == (200, CONTENT)
 
 
 @pytest.mark.parametrize("method", ["HEAD", "POST"])
 def test_nginx_asks_by_get(name, method):
-    request = RequestFactory().generic(method, "/")
-    assert accel.content(request, signed(ask(name))).status_code == 405
+    assert content(address(ask(name)), method).status_code == 405
 
 
-def test_nobody_else_makes_an_address(name):
-    address = signed(ask(name))
-    others = Signer(key="another", salt="lo_storage.accel").sign_object(
-        Signer(salt="lo_storage.accel").unsign_object(address)
-    )
-    purpose = Signer().sign_object(Signer(salt="lo_storage.accel").unsign_object(address))
-    for forged in ["", "a", "a:b", address[:-1], others, purpose]:
+class Signed:
+    """What an address is made of."""
+
+    def __init__(self, address):
+        self.of = TimestampSigner(salt="lo_storage.accel").unsign_object(
+            address.removeprefix("/x-accel/").replace("?", ":")
+        )
+
+    def by(self, signer):
+        return f"/x-accel/{signer.sign_object(self.of).replace(':', '?', 1)}"
+
+
+def test_nobody_else_makes_an_address(name, save):
+    there, other = address(ask(name)), address(ask(save(CONTENT)))
+    signature = there.partition("?")[2]
+    for forged in [
+        *("/x-accel/", "/x-accel/a", "/x-accel/a?b", "/x-accel/a?b:c", there[:-1]),
+        there.partition("?")[0],
+        f"{other.partition('?')[0]}?{signature}",
+        Signed(there).by(TimestampSigner(key="another", salt="lo_storage.accel")),
+        Signed(there).by(TimestampSigner()),
+    ]:
         with pytest.raises(Http404):
             content(forged)
 
 
+@pytest.mark.parametrize(("seconds_too_late", "status"), [(-60, 200), (60, 404)])
+def test_an_address_opens_for_as_long_as_a_download_may_take(name, seconds_too_late, status):
+    class Then(TimestampSigner):
+        def timestamp(self):
+            ago = accel.LONGEST_DOWNLOAD.total_seconds() + seconds_too_late
+            return b62_encode(int(time.time() - ago))
+
+    then = Signed(address(ask(name))).by(Then(salt="lo_storage.accel"))
+    assert Client().get(then).status_code == status
+    assert then.partition("?")[0] == key(ask(name))
+
+
 def test_what_the_key_before_signed_holds(name, settings):
-    address = signed(ask(name))
+    there = address(ask(name))
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another", [settings.SECRET_KEY]
-    assert body(content(address)) == CONTENT
-    assert signed(ask(name)) != address
+    assert body(content(there)) == CONTENT
+    settings.SECRET_KEY_FALLBACKS = []
+    with pytest.raises(Http404):
+        content(there)
+    assert there.partition("?")[0] == key(ask(name))  # what nginx has it keeps
 
 
 @pytest.mark.parametrize(
@@ -163,27 +211,31 @@ def test_what_the_key_before_signed_holds(name, settings):
     ],
 )
 def test_whatever_is_another_content_has_another_address(name, changed):
-    address = signed(ask(name))
+    before = ask(name)
     entry = LargeObject.objects.get()
     values = {
         key: getattr(entry, key) + value if isinstance(value, timedelta) else value
         for key, value in changed.items()
     }
     LargeObject.objects.update(**values)
-    assert signed(ask(name)) != address
-    with pytest.raises(Http404):
-        content(address)
+    assert key(ask(name)) != key(before)
+    is_asked_for_again(content(address(before)))
+
+
+def is_asked_for_again(response):
+    assert (response.status_code, response["Retry-After"]) == (503, "1")
+    assert body(response) == b"The file was changed a moment ago. Please ask for it again.\n"
 
 
 def test_what_is_gone(name):
-    address = signed(ask(name))
+    there = address(ask(name))
     db_file_storage.delete(name)
     with pytest.raises(Http404):
-        content(address)
+        content(there)
 
 
 def test_a_file_that_changes_while_it_is_looked_for(name, monkeypatch):
-    address = signed(ask(name))
+    there = address(ask(name))
 
     def answer_later(*given):
         monkeypatch.undo()
@@ -191,19 +243,18 @@ def test_a_file_that_changes_while_it_is_looked_for(name, monkeypatch):
         return accel.answer(*given)
 
     monkeypatch.setattr(accel, "answer", answer_later)
-    with pytest.raises(Http404):
-        content(address)
+    is_asked_for_again(content(there))
 
 
 def test_the_database_of_another_storage(another_alias, transactional_db):
     another_alias("other")
     storage = DbFileStorage(alias="other")
     name = storage.save("march.pdf", ContentFile(CONTENT))
-    address = signed(ask(name, storage=storage))
-    alias, *_ = Signer(salt="lo_storage.accel").unsign_object(address)
+    there = address(ask(name, storage=storage))
+    alias, *_ = Signed(there).of
     assert alias == "other"
-    assert body(content(address)) == CONTENT
-    assert address != signed(ask(name))
+    assert body(content(there)) == CONTENT
+    assert key(ask(name)) != key(ask(name, storage=storage))
 
 
 def test_nginx_needs_no_account(name, settings):
@@ -216,4 +267,40 @@ def test_nginx_needs_no_account(name, settings):
     settings.LOGIN_URL = "/sign-in/"
     client = Client()
     assert client.get(f"/files/{name}").status_code == 302
-    assert client.get(f"/x-accel/{signed(ask(name))}").getvalue() == CONTENT
+    assert client.get(address(ask(name))).getvalue() == CONTENT
+
+
+def tenant_of(part_of):
+    """Middleware by which the database knows whose request it is, as PostgreSQL's policies ask."""
+
+    def middleware(get_response):
+        def answer(request):
+            with connection.cursor() as cursor:
+                tenant = request.headers.get(part_of, "").partition(".")[0]
+                cursor.execute("select set_config('files.tenant', %s, true)", [tenant])
+            return get_response(request)
+
+        return answer
+
+    return middleware
+
+
+by_host, by_cookie = tenant_of("Host"), tenant_of("Cookie")
+
+
+@pytest.mark.parametrize(
+    ("middleware", "asked", "status"),
+    [("by_host", {"Host": "a.example.com"}, 200), ("by_cookie", {"Cookie": "a"}, 404)],
+)
+def test_tenants_are_known_by_their_host_and_not_by_who_asks(
+    save, settings, middleware, asked, status
+):
+    settings.MIDDLEWARE, settings.ALLOWED_HOSTS = [f"{__name__}.{middleware}"], [".example.com"]
+    sql("select set_config('files.tenant', 'a', true)")
+    rows_are_of_tenants()
+    name = save(CONTENT)
+    client = Client(headers={"Host": "a.example.com"})
+    there = address(client.get(f"/files/{name}", headers=asked))
+    assert client.get(there).status_code == status
+    another = {header: value.replace("a", "b", 1) for header, value in asked.items()}
+    assert client.get(f"/files/{name}", headers=another).status_code == 404

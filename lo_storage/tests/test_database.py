@@ -8,6 +8,8 @@ from django.test import RequestFactory
 from lo_storage.storage import DbFileStorage, db_file_storage
 from lo_storage.views import db_serve
 
+from .databases import rows_are_of_tenants
+
 pytestmark = pytest.mark.django_db
 
 CONTENT = b"march" * 300_000  # of which no statement takes all
@@ -128,15 +130,5 @@ def test_the_schema_that_a_backend_sets_when_a_cursor_is_opened_holds_for_ours(o
 
 def test_the_variable_of_row_level_security_that_it_sets_holds_for_ours(of_cursors):
     of_cursors["files.tenant"] = "nobody"
-    with connection.cursor() as cursor:
-        for statement in [
-            "add column tenant text not null default current_setting('files.tenant')",
-            "enable row level security",
-            "force row level security",
-        ]:
-            cursor.execute(f"alter table lo_storage_largeobject {statement}")
-        cursor.execute(
-            "create policy of_tenants on lo_storage_largeobject"
-            " using (tenant = current_setting('files.tenant'))"
-        )
+    rows_are_of_tenants()
     ours_is_found_and_not_another_s(of_cursors, "files.tenant")
