@@ -44,12 +44,17 @@ def describe(arguments: list[str], began: datetime) -> dict[str, Any]:
 
 
 def _commit() -> str:
-    """Return the commit that was measured, with "-dirty" if files were changed."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
+    """Return the commit that was measured, with "-dirty" if more than docs/ was changed."""
     try:
-        return subprocess.check_output(command, cwd=ROOT, text=True).strip()
+        commit = _git("rev-parse", "--short=10", "HEAD")
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs")
     except (OSError, subprocess.CalledProcessError):
         return ""  # an archive
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.check_output(["git", *arguments], cwd=ROOT, text=True).strip()
 
 
 def _processor() -> str:

@@ -61,7 +61,7 @@ def works(large: int, big: int, papers: int, others: tuple[int, ...]) -> list[Wo
             papers,
             "rows/s",
             partial(rows.update, rows=papers),
-            (within(1.5, rows.WITH, rows.INDEXED),),
+            (within(1.5, rows.WITH, rows.INDEXED), within(1.5, rows.WITH, rows.PLAIN)),
         ),
         _crowd("crowd-cycle", "create, read, delete 10 KB", crowds.cycle, others),
         _crowd("crowd-read", "read 10 KB just saved", crowds.read_own, others),
