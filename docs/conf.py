@@ -52,7 +52,8 @@ autodoc_default_options = {
     "members": True,
     "show-inheritance": True,
     # What Django adds to a class of ours.
-    "exclude-members": "deconstruct, DoesNotExist, MultipleObjectsReturned, NotUpdated",
+    "exclude-members": "deconstruct, descriptor_class, DoesNotExist, MultipleObjectsReturned,"
+    " NotUpdated",
 }
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
