@@ -47,12 +47,13 @@ OPERATIONS = {
     large_objects.WRITE: "write",
 }
 with suppress(ModuleNotFoundError):  # A project may leave the uploads out.
-    from .uploads import staging
+    from .uploads import removing, staging
 
     OPERATIONS |= {
         staging.CREATE: "stage",
         staging.APPEND: "append",
         staging.ADOPT: "adopt",
+        removing.CUT: "truncate",
     }
 
 BYTEA = 17  # The OID of the type.

@@ -189,6 +189,21 @@ def rate(bench: Bench) -> None:
     bench.tell("rate of PATCHes of 8 MiB beside `Storage.save()`", found, "0.8")
 
 
+@row
+def removal(bench: Bench) -> None:
+    """A large upload that nobody saves is removed."""
+    with ExitStack() as stack:
+        _, address = bench.gunicorn(stack, "--threads=4")
+        uploader = Uploader(address, bench.session())
+        upload, _ = uploader.send(bench.content(bench.options.size * MiB))
+        began = time.perf_counter()
+        with bench.watched() as sessions:
+            uploader.ask("DELETE", upload)
+        seconds = time.perf_counter() - began
+    found = f"{seconds:.1f} s, by transactions of up to {sessions.longest:.2f} s"
+    bench.tell(f"an upload of {bench.options.size:,} MiB is removed", found, "2 s")
+
+
 class Slow:
     """Sends a body at `RATE`."""
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from ..templatetags.lo_storage import visible
 from .conf import hooks, setting
 from .models import Upload
+from .removing import remove
 from .staging import UploadGone
 
 logger = logging.getLogger("lo_storage")
@@ -58,7 +59,7 @@ def let_in(alias: str, upload: Upload, file: Any) -> None:
         # It expired, or its user was deleted, while it was read.
         raise Refused(_("An upload is no longer here. Choose its file again.")) from error
     except ValidationError as error:
-        Upload.objects.using(alias).filter(pk=upload.pk).delete()
+        remove(alias, [upload.pk])
         raise Refused(f"{visible(file.name)}: {' '.join(error.messages)}") from error
     Upload.objects.using(alias).filter(pk=upload.pk).update(let_in_by=asked)
     upload.let_in_by = asked

@@ -14,6 +14,7 @@ from ..files import DbFileIO
 from ..templatetags.lo_storage import visible
 from . import accepting, staging
 from .models import Upload
+from .removing import remove
 
 # A form has the files of its field `data` that it had before by their ids, as `data-staged`.
 KEPT = "-staged"
@@ -75,7 +76,7 @@ class StagedFile(UploadedFile):  # type: ignore[type-arg]  # no generic at run t
             self._file.close()
         if not self.is_kept:
             self.is_kept = True
-            Upload.objects.using(self.alias).filter(pk=self.upload.pk).delete()
+            remove(self.alias, [self.upload.pk])
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
         """Yield the content in chunks of `chunk_size` bytes (None: 256 KiB, the fastest)."""

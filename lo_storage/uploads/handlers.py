@@ -14,7 +14,9 @@ from ..database import db_for_write
 from ..large_objects import WRITE_SIZE
 from . import staging
 from .files import RefusedFile, StagedFile, let_in
+from .limits import LimitExceeded
 from .models import Upload
+from .removing import remove
 
 
 class UploadHandler(FileUploadHandler):
@@ -60,7 +62,7 @@ class UploadHandler(FileUploadHandler):
             return
         try:
             self.upload = staging.create(self.alias, user, None, self.file_name or "")
-        except staging.LimitExceeded as error:
+        except LimitExceeded as error:
             self.problem = str(error)
         except get_user_model().DoesNotExist:
             self.problem = _("Your account is no longer here.")
@@ -88,9 +90,8 @@ class UploadHandler(FileUploadHandler):
 
     def discard(self) -> None:
         """Delete what was staged."""
-        ids = [upload.pk for upload in self.staged]
-        if ids:
-            Upload.objects.using(self.alias).filter(pk__in=ids).delete()
+        if self.staged:
+            remove(self.alias, [upload.pk for upload in self.staged])
         self.staged.clear()
 
     # Django would go on with what came whole, and half a batch is no batch.
@@ -107,7 +108,7 @@ class UploadHandler(FileUploadHandler):
         assert self.upload is not None
         try:
             staging.append(self.alias, self.upload, self.waiting[:size])
-        except staging.LimitExceeded as error:
+        except LimitExceeded as error:
             self._refuse(str(error))
         except staging.Superseded:  # It expired, or its user was deleted.
             self._refuse(_("An upload is no longer here. Choose its file again."))
@@ -116,5 +117,5 @@ class UploadHandler(FileUploadHandler):
     def _refuse(self, problem: str) -> None:
         assert self.upload is not None
         self.problem = problem
-        self.upload.delete(using=self.alias)
+        remove(self.alias, [self.upload.pk])
         self.upload = None

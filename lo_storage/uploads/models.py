@@ -8,6 +8,14 @@ from django.utils.translation import gettext_lazy as _
 
 from ..models import OidField
 
+# In a statement about an upload. What does not end where the row says is a stranger's object, to
+# whom PostgreSQL gave the number after a restore without large objects.
+IS_OURS = """exists (
+               select from pg_largeobject_metadata
+                where oid = loid
+                  and length(lo_get(oid, greatest(received - 1, 0), 2)) = least(received, 1)
+           )"""
+
 
 class Upload(models.Model):
     """A large object that a user sends in pieces, until a row takes it or its date is past.
@@ -27,7 +35,8 @@ class Upload(models.Model):
       are those that the settings name.
     - `created_at`, `expires_at`.
 
-    Deleting a row deletes its large object in the same transaction, unless the catalogue has it.
+    Deleting a row deletes its large object in the same transaction, unless the catalogue has it. To
+    delete in steps, so that no transaction is long, there is `removing.remove()`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)

@@ -1,35 +1,30 @@
-"""What becomes of a staged upload: created, sent in pieces, sealed, adopted by a row, or expired.
+"""What becomes of a staged upload: created, sent in pieces, sealed, and adopted by a row.
 
-An object is staged, or catalogued, or gone. Each function but `adopt()` is a transaction of its
-own, and none lasts longer than one piece takes. The row is the lock: two requests that write at one
-offset queue at it, and the second finds nothing to do.
+An object is staged, or catalogued, or gone. Each function but `adopt()` is made of transactions of
+its own, none of which lasts longer than to write one piece, or than one step of `removing.py`. The
+row is the lock: two requests that write at one offset queue at it, and the second finds nothing to
+do.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from itertools import batched
 from typing import Any, cast
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.db import connections, transaction
-from django.db.models import Count, Sum
-from django.db.models.functions import Coalesce
-from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
-from .. import catalogue, large_objects
+from .. import catalogue
 from ..database import cursor
 from ..files import DbFileIO
 from ..large_objects import Buffer
 from ..names import suffix_of
+from . import limits
 from .conf import hooks, setting
-from .models import Upload
-
-# Measured elsewhere: unlinking 256 MiB takes 2.4 s, and a batch of deletions is one transaction.
-BATCH = 10
+from .models import IS_OURS, Upload
+from .removing import remove
 
 # The number may be free, and a restore has left it in the catalogue: that row is another file's.
 CREATE = """
@@ -41,14 +36,6 @@ CREATE = """
       from object
       left join lo_storage_largeobject entry on entry.loid = object.loid
 """
-
-# What does not end where the row says is a stranger's object, to whom PostgreSQL gave the number
-# after a restore without large objects.
-IS_OURS = """exists (
-               select from pg_largeobject_metadata
-                where oid = loid
-                  and length(lo_get(oid, greatest(received - 1, 0), 2)) = least(received, 1)
-           )"""
 
 FIND = f"""
     select *
@@ -97,36 +84,12 @@ ADOPT = f"""
 """
 
 
-class LimitExceeded(Exception):
-    """A setting bounds what may be staged: `setting` is its key; the message is for the user."""
-
-    def __init__(self, setting: str, limit: int) -> None:
-        sentences = {
-            "MAX_SIZE": _("The file is too large. One file may have up to %(limit)s."),
-            "QUOTA_SIZE": _(
-                "Your uploads that no form has saved may have %(limit)s together."
-                " Save or remove some first."
-            ),
-            "QUOTA_NUMBER": _(
-                "You have %(limit)s uploads that no form has saved. Save or remove some first."
-            ),
-        }
-        shown = limit if setting == "QUOTA_NUMBER" else filesizeformat(limit)
-        super().__init__(sentences[setting] % {"limit": shown})
-        self.setting = setting
-
-
 class Superseded(Exception):
     """A piece came too late: another request goes on with the upload, or it is gone."""
 
 
 class UploadGone(FileNotFoundError):
     """A row was to take what another one took, what expired, is not complete, or was not let in."""
-
-
-def largest() -> int:
-    """Return how many bytes one upload may have."""
-    return min(setting("MAX_SIZE") or large_objects.MAX_SIZE, large_objects.MAX_SIZE)
 
 
 def create(
@@ -145,17 +108,13 @@ def create(
     The owner's row is locked meanwhile: of ten requests at once no more come in than may. Raises
     `LimitExceeded`, and the `DoesNotExist` of a user who is no more. Seven round trips.
     """
-    _check("MAX_SIZE", length or 0)
+    limits.check("MAX_SIZE", length or 0)
     with transaction.atomic(using=alias):
         users = get_user_model()._default_manager.using(alias)
         users.select_for_update(no_key=True).get(pk=owner.pk)
-        used = (
-            Upload.objects.using(alias)
-            .filter(owner=owner)
-            .aggregate(number=Count("*"), size=Sum(Coalesce("length", "received")))
-        )
-        _check("QUOTA_NUMBER", used["number"] + 1)
-        _check("QUOTA_SIZE", (used["size"] or 0) + (length or 0))
+        used = limits.used(alias, owner.pk)
+        limits.check("QUOTA_NUMBER", used.number + 1)
+        limits.check("QUOTA_SIZE", used.size + (length or 0))
         upload = Upload(
             owner_id=owner.pk,
             loid=_create_object(alias),
@@ -197,10 +156,8 @@ def append(alias: str, upload: Upload, data: Buffer) -> None:
     """
     end = upload.received + len(data)
     if upload.length is None:
-        _check("MAX_SIZE", end)
-        used = Upload.objects.using(alias).filter(owner=upload.owner_id)
-        (size,) = used.aggregate(size=Sum(Coalesce("length", "received"))).values()
-        _check("QUOTA_SIZE", (size or 0) + len(data))
+        limits.check("MAX_SIZE", end)
+        limits.check("QUOTA_SIZE", limits.used(alias, upload.owner_id).size + len(data))
     elif end > upload.length:
         raise ValueError(f"the upload {upload.id} was to have {upload.length} bytes, and gets more")
     with cursor(alias) as c:
@@ -230,7 +187,7 @@ def seal(alias: str, upload: Upload, sha256: str | None = None) -> bool:
         Upload.objects.using(alias).filter(pk=upload.pk).update(sha256=upload.sha256)
     if upload.expected_sha256 in {None, upload.sha256}:
         return True
-    Upload.objects.using(alias).filter(pk=upload.pk).delete()
+    remove(alias, [upload.pk])
     return False
 
 
@@ -250,24 +207,6 @@ def adopt(alias: str, id: UUID, original_name: str) -> str:
             f"the upload {id} is gone, was not let in, or was saved already: send the file again"
         )
     return str(row[0])
-
-
-def expire(alias: str, now: datetime | None = None) -> Iterator[list[UUID]]:
-    """Delete the uploads whose date is past; yield the ids of each batch of ten that is gone.
-
-    Each batch is a transaction. What is being adopted is left alone.
-    """
-    now = now or timezone.now()
-    past = Upload.objects.using(alias).filter(expires_at__lte=now)
-    for batch in batched(list(past.values_list("pk", flat=True)), BATCH):
-        with transaction.atomic(using=alias):
-            ids = list(
-                past.filter(pk__in=batch)
-                .select_for_update(skip_locked=True)
-                .values_list("pk", flat=True)
-            )
-            Upload.objects.using(alias).filter(pk__in=ids).delete()
-        yield ids
 
 
 def _create_object(alias: str) -> int:
@@ -295,9 +234,3 @@ def _digest(alias: str, upload: Upload) -> str:
 
 def _expiry() -> datetime:
     return timezone.now() + cast(timedelta, setting("EXPIRES"))
-
-
-def _check(key: str, amount: int) -> None:
-    limit = largest() if key == "MAX_SIZE" else setting(key)
-    if limit is not None and amount > limit:
-        raise LimitExceeded(key, limit)

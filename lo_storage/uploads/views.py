@@ -19,10 +19,11 @@ from django.utils.http import http_date
 from django.views import View
 
 from ..database import db_for_write
-from . import accepting, bodies, staging, tus
+from . import accepting, bodies, limits, staging, tus
 from .files import StagedFile
 from .models import Upload
 from .refusing import read_on, unavailable
+from .removing import remove
 
 STATUS = {
     "MAX_SIZE": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -90,7 +91,7 @@ class TusView(View):
             headers={
                 "Tus-Version": tus.VERSION,
                 "Tus-Extension": tus.EXTENSIONS,
-                "Tus-Max-Size": str(staging.largest()),
+                "Tus-Max-Size": str(limits.largest()),
             },
         )
 
@@ -110,7 +111,7 @@ class CreateView(TusView):
         alias = db_for_write()
         try:
             upload = staging.create(alias, request.user, length, names.get("filename", ""), sha256)
-        except staging.LimitExceeded as error:
+        except limits.LimitExceeded as error:
             raise Refused(STATUS[error.setting], str(error)) from error
         except get_user_model().DoesNotExist as error:
             raise _signed_out() from error
@@ -120,7 +121,7 @@ class CreateView(TusView):
             try:
                 _receive(request, upload, brought)
             except (Refused, bodies.BrokenOff):
-                upload.delete(using=alias)  # Nobody has been told its address.
+                remove(alias, [upload.pk])  # Nobody has been told its address.
                 raise
         # Relative: behind a proxy the site may not know under which address it is reached. To the
         # last slash, which some clients leave out.
@@ -155,7 +156,7 @@ class UploadView(TusView):
         return _with_state(HttpResponse(status=HTTPStatus.NO_CONTENT), upload)
 
     def delete(self, request: HttpRequest, id: UUID) -> HttpResponse:
-        _claim(request, id).delete(using=db_for_write())
+        remove(db_for_write(), [_claim(request, id).pk])
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 

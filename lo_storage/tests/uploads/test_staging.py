@@ -1,14 +1,12 @@
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
-from django.utils import timezone
 
 from lo_storage.models import LargeObject
-from lo_storage.uploads import staging
+from lo_storage.uploads import limits, staging
 from lo_storage.uploads.files import StagedFile
 from lo_storage.uploads.models import Upload
 
@@ -132,29 +130,6 @@ def test_an_older_request_writes_no_more(user):
     assert second.sha256 == hashlib.sha256(b"abcdef").hexdigest()
 
 
-def test_what_is_past_its_date_goes_with_its_object(staged, large_objects):
-    before = large_objects()
-    kept = [staged(name="kept.pdf")]
-    gone = [staged() for _ in range(12)]
-    ids = {upload.pk for upload in gone}
-    Upload.objects.filter(pk__in=ids).update(expires_at=timezone.now() - timedelta(seconds=1))
-    batches = list(staging.expire("default"))
-    assert [len(batch) for batch in batches] == [10, 2]
-    assert {pk for batch in batches for pk in batch} == ids
-    assert large_objects() == before | {upload.loid for upload in kept}
-
-
-def test_what_is_being_taken_does_not_expire(documents, staged, other_session):
-    upload = staged()
-    Upload.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    with other_session.transaction():
-        other_session.execute(
-            "select from lo_storage_uploads_upload where id = %s for update", [upload.pk]
-        )
-        assert list(staging.expire("default")) == [[]]
-    assert list(staging.expire("default")) == [[upload.pk]]
-
-
 def test_one_of_two_forms_takes_it(documents, staged):
     upload = staged()
 
@@ -178,7 +153,7 @@ def test_ten_at_once_are_no_more_than_may_be(user, settings):
     def create(_):
         try:
             staging.create("default", user, 1, "a.pdf")
-        except staging.LimitExceeded:
+        except limits.LimitExceeded:
             return 0
         finally:
             connection.close()
@@ -217,9 +192,3 @@ def test_a_request_that_would_go_on_elsewhere_ends_no_other(user):
 @pytest.mark.parametrize("name", ["..", ".", "", "a/", "C:\\..", "\0"])
 def test_a_name_that_is_none_is_not_kept(name, user):
     assert staging.create("default", user, 1, name).original_name == ""
-
-
-def test_no_limit_is_beyond_that_of_a_large_object(user, settings):
-    settings.LO_STORAGE_UPLOADS = {"MAX_SIZE": None, "QUOTA_SIZE": None}
-    with pytest.raises(staging.LimitExceeded):
-        staging.create("default", user, 2**43, "a.pdf")

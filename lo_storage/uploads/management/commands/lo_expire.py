@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from lo_storage.database import db_for_write
-from lo_storage.uploads.staging import expire
+from lo_storage.uploads.removing import expire
 
 
 class Command(BaseCommand):
