@@ -6,6 +6,7 @@ is answered in no transaction.
 
 import hashlib
 from collections.abc import Callable
+from contextlib import ExitStack
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -115,14 +116,13 @@ class CreateView(TusView):
             raise Refused(STATUS[error.setting], str(error)) from error
         except get_user_model().DoesNotExist as error:
             raise _signed_out() from error
-        if length == 0:  # No piece will come.
-            _seal(alias, upload)
-        if brought:
-            try:
+        with ExitStack() as failing:
+            failing.callback(remove, alias, [upload.pk])  # Nobody has been told its address.
+            if length == 0:  # No piece will come.
+                _seal(alias, upload)
+            if brought:
                 _receive(request, upload, brought)
-            except (Refused, bodies.BrokenOff):
-                remove(alias, [upload.pk])  # Nobody has been told its address.
-                raise
+            failing.pop_all()
         # Relative: behind a proxy the site may not know under which address it is reached. To the
         # last slash, which some clients leave out.
         place = f"{request.path.rpartition('/')[2]}/{upload.pk}/".removeprefix("/")
