@@ -6,6 +6,7 @@ import random
 import signal
 import socket
 from contextlib import ExitStack
+from functools import partial
 from http.client import HTTPResponse
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,8 +21,10 @@ from .serving import gunicorn
 from .test_embedded_postgres import until
 
 MiB = 1024 * 1024
+POOL = '{"min_size": 1, "max_size": 1}'
 TOKEN = "a" * 32
 PIECE = {"Content-Type": "application/offset+octet-stream"}
+FILE = b'--x\r\nContent-Disposition: form-data; name="data"; filename="a.pdf"\r\n\r\n'
 
 
 class Visitor:
@@ -158,6 +161,31 @@ def test_a_body_of_unknown_length_is_refused(visitor):
     with visitor.begun("PATCH", address, b"3\r\nabc\r\n0\r\n\r\n", **chunked) as connection:
         assert answer(connection).status == 411
     assert visitor.offset(address) == 0
+
+
+@pytest.mark.parametrize("kind", ["piece", "form"])
+def test_slow_clients_hold_no_connection_of_a_pool(kind, tmp_path, ada_session):
+    eight = ["--threads=8", "--workers=1"]
+    with (
+        gunicorn(tmp_path, *eight, application="tests.uploads_site", POOL=POOL) as (_, site, _),
+        ExitStack() as stack,
+    ):
+        visitor = Visitor(site, ada_session)
+        of_kind = {"piece": {"epoch": 1}, "form": {"length": None}}[kind]
+        begun = partial(Upload.objects.filter, **of_kind)
+        for count in range(1, 6):
+            if kind == "piece":
+                method, place, body = "PATCH", visitor.create(MiB), b""
+                headers = {"Upload_Offset": 0, **PIECE}
+            else:
+                method, place, body = "POST", "/one/", FILE
+                headers = {"Content-Type": "multipart/form-data; boundary=x"}
+            body += b"x" * 128 * 1024
+            slow = visitor.begun(method, place, body, Content_Length=MiB, **headers)
+            stack.enter_context(slow)
+            # Each has come so far that it has asked the database.
+            until(lambda n=count: begun().count() == n)
+        assert visitor.offset(visitor.create(MiB)) == 0
 
 
 @pytest.mark.parametrize("kind", ["piece", "form"])

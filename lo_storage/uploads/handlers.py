@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import gettext as _
 
-from ..database import db_for_write
+from ..database import close_connections, db_for_write
 from ..large_objects import WRITE_SIZE
 from . import staging
 from .files import RefusedFile, StagedFile, let_in
@@ -46,6 +46,7 @@ class UploadHandler(FileUploadHandler):
         read = input_data.read
 
         def counted(size: int = -1) -> bytes:
+            close_connections()  # as `bodies.pieces` does
             piece: bytes = read(size)
             self.missing -= len(piece)
             return piece

@@ -7,6 +7,7 @@ from time import monotonic
 
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 
+from ..database import close_connections
 from . import tus
 from .bodies import PATIENCE, READ_SIZE, silence_ends
 
@@ -25,8 +26,9 @@ def read_on(request: HttpRequest) -> None:
     """Read what is left of the body, within bounds, so that the answer arrives.
 
     A server that closes before it has read it resets the connection (RFC 9112, section 9.6), and
-    its client may never see the answer.
+    its client may never see the answer. While it is waited for, no connection is kept.
     """
+    close_connections()
     left, end = UNWANTED, monotonic() + PATIENCE
     with suppress(UnreadablePostError), silence_ends(request):
         while left > 0 and monotonic() < end and (read := request.read(READ_SIZE)):

@@ -10,8 +10,8 @@ MB = 1024**2
 def request(body, **environ):
     from lo_storage.uploads import bodies  # which a project may have deleted
 
-    environ |= {"REQUEST_METHOD": "PATCH", "wsgi.input": BytesIO(body), "CONTENT_LENGTH": len(body)}
-    return bodies, WSGIRequest(environ)
+    patch = {"REQUEST_METHOD": "PATCH", "wsgi.input": BytesIO(body), "CONTENT_LENGTH": len(body)}
+    return bodies, WSGIRequest(patch | environ)
 
 
 @pytest.fixture
@@ -32,6 +32,23 @@ def test_what_came_before_the_line_broke_is_a_piece(db):
     assert next(pieces) == b"abc"
     with pytest.raises(bodies.BrokenOff):
         next(pieces)
+
+
+def test_no_connection_is_kept_while_the_next_bytes_are_waited_for(transactional_db):
+    from django.db import connection
+
+    seen = []
+
+    class Slow(BytesIO):
+        def read(self, size=-1):
+            seen.append(connection.connection)
+            return super().read(size)
+
+    bodies, patch = request(b"x" * 2 * MB, **{"wsgi.input": Slow(b"x" * 2 * MB)})
+    for piece in bodies.pieces(patch, 0, 2 * MB):
+        assert len(piece) == MB
+        connection.ensure_connection()  # as whoever stores it
+    assert set(seen) == {None}
 
 
 def test_silence_ends_a_body_and_no_answer(connection):

@@ -5,6 +5,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.files.uploadhandler import MemoryFileUploadHandler
+from django.db import connection
 from django.http.multipartparser import MultiPartParserError
 from django.test import RequestFactory
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
@@ -17,11 +18,11 @@ from lo_storage.uploads.models import Upload
 MiB = 1024 * 1024
 
 
-def request_of(user, *files, cut=0):
+def request_of(user, *files, cut=0, body=BytesIO):
     """Make the request, of which so many bytes at the end do not come."""
-    body = encode_multipart(BOUNDARY, {"data": list(files)})
-    length = {"CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body[: len(body) - cut])}
-    request = RequestFactory().generic("POST", "/", body, MULTIPART_CONTENT, **length)
+    sent = encode_multipart(BOUNDARY, {"data": list(files)})
+    length = {"CONTENT_LENGTH": str(len(sent)), "wsgi.input": body(sent[: len(sent) - cut])}
+    request = RequestFactory().generic("POST", "/", sent, MULTIPART_CONTENT, **length)
     request.user = user
     request.upload_handlers = [UploadHandler(request), MemoryFileUploadHandler(request)]
     return request
@@ -43,6 +44,21 @@ def test_a_file_is_staged_by_pieces_of_a_mib_while_it_arrives(user, round_trips)
     assert b"".join(file.chunks()) == content
     assert b"".join(file.chunks(1000)) == content
     file.close()
+
+
+def test_no_connection_is_kept_while_the_next_bytes_are_waited_for(user):
+    seen = []
+
+    class Slow(BytesIO):
+        def read(self, size=-1):
+            seen.append(connection.connection)
+            return super().read(size)
+
+    request = request_of(user, SimpleUploadedFile("a.pdf", bytes(3 * MiB)), body=Slow)
+    connection.ensure_connection()
+    request.FILES  # noqa: B018  # parses
+    assert len(seen) > 3
+    assert set(seen) == {None}
 
 
 def test_files_of_nobody_are_left_to_the_next_handler(transactional_db, large_objects):
