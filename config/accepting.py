@@ -4,9 +4,8 @@ from pathlib import PurePath
 
 import puremagic
 from django.core.exceptions import ValidationError
-from PIL import Image
 
-from lo_storage.uploads.images import ResumableImageField
+from lo_storage.uploads.images import look_at
 
 # What a signature is looked for in: a PDF may begin after other bytes, a tar has its own at 257.
 HEAD = 4096
@@ -74,13 +73,4 @@ def within_pixels(file):
 
     Its first bytes say how many they are: nothing is decoded.
     """
-    limit = Image.MAX_IMAGE_PIXELS
-    try:
-        width, height = Image.open(file).size
-    except (OSError, ValueError):  # It is no image, or a damaged one.
-        return
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        width, height = limit, 2
-    if width * height > limit:
-        sentence = ResumableImageField.default_error_messages["too_many_pixels"]
-        raise ValidationError(sentence, params={"limit": limit // 1_000_000})
+    look_at(file)
