@@ -1,13 +1,15 @@
 """What a user has sent, and no invoice has taken yet: looked at before it is saved."""
 
-from django.http import Http404, StreamingHttpResponse
+from functools import partial
+
+from django.http import Http404
 
 from lo_storage.catalogue import Entry
-from lo_storage.database import db_for_write
-from lo_storage.large_objects import WRITE_SIZE
+from lo_storage.database import close_connections, db_for_write
 from lo_storage.names import suffix_of
 from lo_storage.serving.answers import answer
 from lo_storage.serving.headers import describe
+from lo_storage.serving.responses import respond
 from lo_storage.uploads import staging
 from lo_storage.uploads.files import StagedFile
 
@@ -66,21 +68,13 @@ def serve(request, file):
             text = decoded(opened.read(MAX_PREVIEW), is_cut=file.size > MAX_PREVIEW)
         charset = CHARSETS.get(text.encoding)
     headers = describe(entry, cache_control="private, no-store", charset=charset)
-    status, headers, segments = answer(request.method, request.headers, entry, headers)
-    response = StreamingHttpResponse(_pieces(file, segments), status=status, headers=headers)
-    if "Content-Type" not in headers:
-        del response["Content-Type"]  # Django's default.
-    return response
+    described = answer(request.method, request.headers, entry, headers)
+    return respond(request, file.alias, entry, described, partial(read, file))
 
 
-def _pieces(file, segments):
-    for segment in segments:
-        if isinstance(segment, bytes):
-            yield segment
-            continue
-        position, end = segment
-        with file.open() as opened:
-            opened.seek(position)
-            while position < end and (piece := opened.read(min(WRITE_SIZE, end - position))):
-                position += len(piece)
-                yield piece
+def read(file, start, end):
+    with file.open() as opened:
+        opened.seek(start)
+        part = opened.read(end - start)
+    close_connections(pooled_only=True)
+    return [part]

@@ -3,6 +3,8 @@
 import datetime
 
 import pytest
+from asgiref.sync import async_to_sync
+from django.test import AsyncClient
 
 from invoices.batches import date_of
 from invoices.models import Invoice
@@ -157,6 +159,20 @@ class TestWhatWaits:
         id = stage(alice, "a.mp4", bytes(range(100)))
         answer = signed_in(alice).get(f"/staged/{id}/file", headers={"Range": "bytes=10-19"})
         assert (answer.status_code, downloaded(answer)) == (206, bytes(range(10, 20)))
+
+    def test_is_served_piece_by_piece_under_asgi(self, alice):
+        content = bytes(range(256)) * 12_000
+        address = f"/staged/{stage(alice, 'a.pdf', content)}/file"
+        client = AsyncClient()
+        client.force_login(alice)
+
+        async def read():
+            answer = await client.get(address)
+            return [piece async for piece in answer]
+
+        pieces = async_to_sync(read)()
+        assert b"".join(pieces) == content
+        assert len(pieces) > 1
 
     def test_is_shown_to_its_owner_alone(self, alice, bob, signed_in):
         id = stage(bob, "a.pdf", b"x")

@@ -21,14 +21,20 @@ def is_asgi(request: HttpRequest) -> bool:
     return hasattr(request, "scope")  # No isinstance(): other frameworks wrap the request.
 
 
-def respond(request: HttpRequest, alias: str, entry: Entry, answer: Answer) -> UncompressedResponse:
+def respond(
+    request: HttpRequest,
+    alias: str,
+    entry: Entry,
+    answer: Answer,
+    read: streaming.Read | None = None,
+) -> UncompressedResponse:
     """Return the response, of which the first MiB has been read.
 
     Arguments and exceptions are those of `streaming.stream`.
     """
     stream: Callable[..., Iterator[bytes] | AsyncIterable[bytes]]
     stream = streaming.astream if is_asgi(request) else streaming.stream
-    body = stream(alias, entry, answer.segments)
+    body = stream(alias, entry, answer.segments, read)
     response = UncompressedResponse(body, status=answer.status, headers=answer.headers)
     if "Content-Type" not in answer.headers:
         del response["Content-Type"]  # Django's default.

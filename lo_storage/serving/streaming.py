@@ -6,7 +6,7 @@ without a pool keeps its connection.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from functools import partial
 from threading import Event
 
@@ -28,6 +28,9 @@ SEND_SIZE = 9 * SEND_ROW_SIZE
 # For how many seconds a connection waits for the reader. Measured: to connect again takes 3 ms.
 PATIENCE = 0.1
 
+# The rows of the content from one place to another. It keeps no pooled connection.
+type Read = Callable[[int, int], list[bytes]]
+
 
 class ContentChanged(Exception):
     """The file was overwritten or deleted in the middle of a download, which is cut by this.
@@ -37,7 +40,9 @@ class ContentChanged(Exception):
     """
 
 
-def stream(alias: str, entry: Entry, segments: list[Segment]) -> Iterator[bytes]:
+def stream(
+    alias: str, entry: Entry, segments: list[Segment], read: Read | None = None
+) -> Iterator[bytes]:
     """Read the first MiB of an answer, and return an iterator of all of its bytes, for WSGI.
 
     Arguments:
@@ -45,19 +50,21 @@ def stream(alias: str, entry: Entry, segments: list[Segment]) -> Iterator[bytes]
     - `alias`: the database that has the file.
     - `entry`: the file; where its `content` was read with it, nothing is read again.
     - `segments`: those of the answer.
+    - `read`: what reads an object that is in no catalogue.
 
     Each MiB is one statement, in no transaction. While the caller has a row, a connection of a pool
     is back in the pool. Raises `ContentMissing`, `ContentForbidden`, and `ContentChanged` when the
     file is no longer the version of `entry`; so does the iterator.
     """
     steps = _steps(entry, segments)
-    first = _begin(alias, entry, steps)
+    read = read or partial(_read, alias, entry)
+    first = _begin(steps, read)
 
     def rows() -> Iterator[bytes]:
         yield from first
         first.clear()
         for step in steps:
-            yield from [step] if isinstance(step, bytes) else _read(alias, entry, *step)
+            yield from [step] if isinstance(step, bytes) else read(*step)
 
     return rows()
 
@@ -72,18 +79,21 @@ class _Rows:
         return self._rows
 
 
-def astream(alias: str, entry: Entry, segments: list[Segment]) -> AsyncIterable[bytes]:
+def astream(
+    alias: str, entry: Entry, segments: list[Segment], read: Read | None = None
+) -> AsyncIterable[bytes]:
     """As `stream()`, for ASGI, where a plain generator would be read whole before it is sent.
 
     Each request has a thread and connections of its own there. Those of no pool are closed once the
     reader has kept a row waiting for `PATIENCE`, and with the request, whatever CONN_MAX_AGE is.
     """
     steps, closed = _steps(entry, segments), Event()
-    return _Rows(_astream(alias, entry, _begin(alias, entry, steps), steps, closed), closed)
+    read = read or partial(_read, alias, entry)
+    return _Rows(_astream(_begin(steps, read), steps, read, closed), closed)
 
 
 async def _astream(
-    alias: str, entry: Entry, rows: list[bytes], steps: Iterator[Segment], closed: Event
+    rows: list[bytes], steps: Iterator[Segment], read: Read, closed: Event
 ) -> AsyncIterator[bytes]:
     # Nothing is awaited after the last row. The client may already send its next request; uvicorn
     # would start it in this request's context, and Django would close the connections of the next
@@ -100,18 +110,18 @@ async def _astream(
             step = next(steps, None)
             if step is None:
                 return
-            rows = [step] if isinstance(step, bytes) else await _aread(alias, entry, *step)
+            rows = [step] if isinstance(step, bytes) else await _aread(read, *step)
     except Exception:  # After an exception Django would not close the connections.
         await _aclose_connections()
         raise
 
 
-def _begin(alias: str, entry: Entry, steps: Iterator[Segment]) -> list[bytes]:
+def _begin(steps: Iterator[Segment], read: Read) -> list[bytes]:
     """Read the first content, and return it with what goes before it: errors precede any byte."""
     first: list[bytes] = []
     for step in steps:
         if not isinstance(step, bytes):
-            return [*first, *_read(alias, entry, *step)]
+            return [*first, *read(*step)]
         first.append(step)
     close_connections(pooled_only=True)  # It has found the file, and nothing was to be read.
     return first
@@ -158,9 +168,9 @@ def _read(alias: str, entry: Entry, start: int, end: int) -> list[bytes]:
 
 
 @sync_to_async
-def _aread(alias: str, entry: Entry, start: int, end: int) -> list[bytes]:
+def _aread(read: Read, start: int, end: int) -> list[bytes]:
     try:
-        return _read(alias, entry, start, end)
+        return read(start, end)
     finally:
         close_connections_with_request()
 
