@@ -12,6 +12,7 @@ from django.contrib.auth import get_user_model
 from django.utils.functional import cached_property
 
 from lo_storage.names import suffix_of
+from lo_storage.templatetags.lo_storage import visible
 from lo_storage.uploads.files import KEPT, StagedFile
 
 from .forms import FIELDS, WIDGETS, InvoiceFilesField
@@ -124,7 +125,7 @@ class UploadForm(DetailsForm):
 
     def clean(self):
         cleaned = super().clean()
-        wrong = [f"“{row.file.name}”" for row in self.rows if not self._is_right(row)]
+        wrong = [f"“{visible(row.file.name)}”" for row in self.rows if not self._is_right(row)]
         if wrong:
             self.add_error(None, f"Look at {', '.join(wrong)}. No file has to be sent again.")
         return cleaned

@@ -3,6 +3,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.template.defaultfilters import filesizeformat
 
+from lo_storage.templatetags.lo_storage import visible
 from lo_storage.uploads.files import RefusedFile, StagedFile
 from lo_storage.uploads.forms import ResumableFileField, ResumableFileInput
 
@@ -66,8 +67,8 @@ class InvoiceFilesField(InvoiceFileField):
 
     def to_python(self, data):
         # Of several files each has its name there.
-        if isinstance(data, RefusedFile) and data.name not in data.problem:
-            data.problem = f"{data.name}: {data.problem}"
+        if isinstance(data, RefusedFile) and (name := visible(data.name)) not in data.problem:
+            data.problem = f"{name}: {data.problem}"
         return super().to_python(data)
 
     def get_bound_field(self, form, field_name):

@@ -82,6 +82,22 @@ class TestRows:
         assert send(client, {ids[0]: {"title": "Rent"}, ids[1]: {"amount": "2"}}).status_code == 302
         assert [row[1] for row in saved()] == ["Rent", "1"]
 
+    def test_a_name_that_hides_its_end_is_shown_as_it_is(self, alice, signed_in, settings):
+        name, shown = "letter\u202efdp.exe", "letter[U+202E]fdp.exe"
+        page = send(signed_in(alice), {stage(alice, name, b"y"): {"amount": "a lot"}})
+        assert shows(page, f"Look at “{shown}”. No file has to be sent again.")
+        settings.LO_STORAGE_UPLOADS = {"MAX_SIZE": 1}
+        page = upload(signed_in(alice), (name, b"xy"))
+        (problem,) = page.context["form"].errors["files"]
+        assert problem.startswith(f"{shown}: The file is too large.")
+
+    def test_a_refusal_names_its_file_once(self, alice, signed_in, settings):
+        settings.LO_STORAGE_UPLOADS = {"ACCEPT": ["config.accepting.fits_its_name"]}
+        page = upload(signed_in(alice), ("letter\u202exfdp.pdf", b"MZ"))
+        (problem,) = page.context["form"].errors["files"]
+        assert problem.count("letter") == 1
+        assert problem.startswith("letter[U+202E]xfdp.pdf: It is called .pdf")
+
     def test_a_number_that_is_taken_is_told_at_its_row(self, alice, invoice_of, signed_in):
         invoice_of(alice, number="7")
         ids = [stage(alice, f"{n}.pdf", b"%d" % n) for n in range(3)]

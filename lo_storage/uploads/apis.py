@@ -7,6 +7,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from ..database import db_for_write
+from ..templatetags.lo_storage import visible
 from .files import RefusedFile, StagedFile, kept_files
 from .staging import UploadGone
 
@@ -45,6 +46,6 @@ def named_file(user: Any, id: str, named: set[UUID], gone: Gone) -> NamedFile:
     if isinstance(file, RefusedFile):
         raise ValueError(file.problem)
     if file.id in named:
-        raise ValueError(_("“%s” is named twice, and can be saved once.") % file.name)
+        raise ValueError(_("“%s” is named twice, and can be saved once.") % visible(file.name))
     named.add(file.id)
     return NamedFile(file, gone)
