@@ -105,6 +105,19 @@ def test_what_is_not_whole_is_told_and_the_others_are_kept(tus, documents, stage
     assert not documents.objects.exists()
 
 
+def test_what_came_with_another_content_is_told_and_gone(tus, documents, user, large_objects):
+    """As where a process ended between its last piece and the SHA-256."""
+    before = large_objects()
+    upload = staging.create("default", user, 3, "a\u202eb.pdf", "0" * 64)
+    staging.append("default", upload, b"abc")
+    response = tus.post("/one/", TITLE | {"data-staged": upload.pk})
+    problem = "“a[U+202E]b.pdf” came with another content. Send it again."
+    assert problem in response.content.decode()
+    assert kept(response) == {}
+    assert (documents.objects.count(), Upload.objects.count()) == (0, 0)
+    assert large_objects() == before
+
+
 def test_a_field_that_knows_nothing_of_it_refuses_what_is_not_there(tus, documents):
     made_up = "2c1f4c2e-5a7b-4f2e-9f0e-000000000000"
     response = tus.post("/plain/", TITLE | {"data-staged": made_up})
