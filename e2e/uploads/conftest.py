@@ -7,7 +7,14 @@ from django.contrib.auth import get_user_model
 from django.core.signals import request_started
 
 from lo_storage.models import LargeObject
-from lo_storage.tests.conftest import documents  # noqa: F401  # the table for what is saved
+from lo_storage.tests.conftest import (  # noqa: F401
+    documents,  # the table for what is saved
+    nothing_of_other_tests,
+)
+from lo_storage.upkeep.objects import check_files, check_objects, parts
+from lo_storage.upkeep.references import check_catalogue, check_references
+from lo_storage.upkeep.rows import Naming, naming_columns
+from lo_storage.upkeep.staged import check_staged
 from lo_storage.uploads.models import Upload
 
 from .steps import PIECE
@@ -16,6 +23,13 @@ from .steps import PIECE
 @pytest.fixture(autouse=True)
 def library_s_pages(settings, documents):  # noqa: F811
     settings.ROOT_URLCONF = "e2e.uploads.urls"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_wrong_afterwards(library_s_pages, nothing_of_other_tests):  # noqa: F811
+    """Whatever a test did to lines and pages, no row is without its file, or the reverse."""
+    yield
+    assert wrong() == []
 
 
 @pytest.fixture
@@ -70,6 +84,18 @@ def requests():
     request_started.connect(note)
     yield seen
     request_started.disconnect(note)
+
+
+def wrong(alias="default"):
+    """What `lo_check` finds, but for what it says of the server, in a thread and in 30 ms."""
+    naming = [column for column in naming_columns(alias) if isinstance(column, Naming)]
+    return [
+        *check_staged(alias),
+        *check_catalogue(alias),
+        *check_references(alias),
+        *check_objects(alias, naming),
+        *check_files(alias, parts(alias), 1, lambda files: None),
+    ]
 
 
 def saved():
