@@ -43,6 +43,13 @@ FIND = f"""
      where id = any (%(ids)s) and owner_id = %(owner)s and expires_at > %(now)s and {IS_OURS}
 """
 
+STAGED = f"""
+    select *
+      from lo_storage_uploads_upload
+     where owner_id = %(owner)s and expires_at > %(now)s and {IS_OURS}
+     order by created_at, id
+"""
+
 # Ends an older request at its next piece, so that the offset that is told stays true. One that
 # would go on elsewhere ends none. (Whose object it is, is not asked: behind a writer, the row is
 # read again, and the object as it was before.)
@@ -131,6 +138,12 @@ def find(alias: str, owner: Any, ids: Iterable[UUID]) -> dict[UUID, Upload]:
     """Return those uploads of a user that are there, complete or not. One round trip."""
     parameters = {"ids": list(ids), "owner": _key(alias, owner), "now": timezone.now()}
     return {upload.pk: upload for upload in Upload.objects.using(alias).raw(FIND, parameters)}
+
+
+def staged(alias: str, owner: Any) -> list[Upload]:
+    """Return all uploads of a user, complete or not, the oldest first. One round trip."""
+    parameters = {"owner": _key(alias, owner), "now": timezone.now()}
+    return list(Upload.objects.using(alias).raw(STAGED, parameters))
 
 
 def claim(alias: str, owner: Any, id: UUID, offset: int | None = None) -> Upload | None:

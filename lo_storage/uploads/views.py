@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.crypto import salted_hmac
 from django.utils.http import http_date
@@ -21,7 +21,7 @@ from django.views import View
 
 from ..database import db_for_write
 from . import accepting, bodies, limits, staging, tus
-from .files import StagedFile
+from .files import NAMELESS, StagedFile
 from .models import Upload
 from .refusing import read_on, unavailable
 from .removing import remove
@@ -46,7 +46,7 @@ class Refused(Exception):
 class TusView(View):
     """What all requests of the protocol have in common."""
 
-    http_method_names = ["options", "post", "head", "patch", "delete"]
+    http_method_names = ["options", "get", "post", "head", "patch", "delete"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
@@ -98,7 +98,23 @@ class TusView(View):
 
 
 class CreateView(TusView):
-    """`POST` stages an upload, with the bytes that it brings, and answers where to send more."""
+    """`POST` stages an upload, with the bytes that it brings, and answers where to send more.
+
+    `GET`, which is no part of tus, lists what its user has staged: JSON.
+    """
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        uploads = [
+            {
+                "id": upload.pk,
+                "name": upload.original_name or NAMELESS,
+                "length": upload.length,
+                "received": upload.received,
+                "expires": upload.expires_at,
+            }
+            for upload in staging.staged(db_for_write(), request.user)
+        ]
+        return JsonResponse({"uploads": uploads})
 
     def post(self, request: HttpRequest) -> HttpResponse:
         length = tus.number("Upload-Length", request.headers.get("Upload-Length"))

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from lo_storage.uploads.models import Upload
 
-from .conftest import HEADERS, PIECE
+from .conftest import HEADERS, PIECE, TusClient
 
 MiB = 1024 * 1024
 
@@ -60,6 +60,33 @@ def test_a_piece_is_written_at_whole_mib(tus, round_trips):
     with round_trips:
         tus.send(address, 100, content[100:])
     assert sum("lo_put" in statement for statement in round_trips) == 3
+
+
+def test_a_user_s_own_are_listed_and_nobody_else_s(tus, user, stranger, client_of, staged):
+    whole = staged(b"content", "scan.pdf")
+    begun = tus.begin(10, "letter\u202efdp.exe")
+    tus.send(begun, 0, b"0123")
+    staged(b"secret", "secret.pdf", owner=stranger)
+    past = staged(b"past")
+    Upload.objects.filter(pk=past.pk).update(expires_at=timezone.now())
+    response = tus.tus("GET")
+    assert (response.status_code, response.headers["Cache-Control"]) == (200, "no-store")
+    listed = response.json()["uploads"]
+    assert [upload.pop("expires") > timezone.now().isoformat() for upload in listed] == [True] * 2
+    assert listed == [
+        {"id": str(whole.pk), "name": "scan.pdf", "length": 7, "received": 7},
+        {"id": begun.split("/")[2], "name": "letter\u202efdp.exe", "length": 10, "received": 4},
+    ]
+    assert [one["name"] for one in client_of(stranger).tus("GET").json()["uploads"]] == [
+        "secret.pdf"
+    ]
+    assert TusClient().tus("GET").status_code == 401
+
+
+def test_the_list_is_one_query(tus, staged, django_assert_num_queries):
+    staged()
+    with django_assert_num_queries(3):  # beside those of the session and its user
+        tus.tus("GET")
 
 
 def test_an_address_without_its_slash_leads_to_the_same_place(tus):
