@@ -50,6 +50,14 @@ def test_rows_are_filled_from_names_and_from_what_holds_for_all(alices_page, sam
     ]
 
 
+def test_nothing_hides_in_the_name_of_a_row(alices_page, sample):
+    page = alices_page
+    page.goto("/upload/")
+    choose(page, sample("letter\u202efdp.txt", b"text"))
+    expect(invoice_of_file(page, "letter[U+202E]fdp.txt")).to_be_visible()
+    assert "\u202e" not in page.content()
+
+
 def test_a_mistake_in_one_row_costs_no_second_upload(alices_page, sample):
     page = alices_page
     page.goto("/upload/")

@@ -35,6 +35,22 @@ def test_a_replacement_leaves_the_new_file_alone(alices_page, invoice, sample, l
     expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
 
 
+def test_one_that_is_too_large_leaves_the_new_file_where_it_is(
+    alices_page, invoice, sample, settings
+):
+    page = alices_page
+    settings.LO_STORAGE_UPLOADS = {**settings.LO_STORAGE_UPLOADS, "MAX_SIZE": 1024}
+    page.goto(f"/{invoice.pk}/replace/")
+    look_at_new(page, new := sample("new.pdf", pdf()))
+    large = sample("large.bin", noise(2048))
+    page.get_by_label("New file", exact=True).set_input_files(large)
+    expect(page.get_by_text("One file may have up to 1.0 KB.").first).to_be_visible()
+    page.get_by_role("button", name="Remove large.bin").click()
+    expect(page.get_by_role("heading", name=f"The new file: {new.name}")).to_be_visible()
+    page.get_by_role("button", name="Replace file").click()
+    expect(page.get_by_role("status").first).to_have_text("The file was replaced.")
+
+
 def test_a_deletion_leaves_nothing(alices_page, invoice, snapshot):
     page = alices_page
     page.goto(invoice.get_absolute_url())

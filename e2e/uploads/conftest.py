@@ -32,6 +32,15 @@ def nothing_is_wrong_afterwards(library_s_pages, nothing_of_other_tests):  # noq
     assert wrong() == []
 
 
+@pytest.fixture(autouse=True)
+def no_exception(context):
+    """Nothing that a page does ends in an exception that nobody expects."""
+    errors = []
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    yield
+    assert errors == []
+
+
 @pytest.fixture
 def bob(transactional_db):
     return get_user_model().objects.create_user("bob", password="another one")

@@ -51,6 +51,12 @@ class Line:
         with self.page.expect_request(lambda it: it.headers.get("upload-offset") == str(PIECE)):
             self.page.locator(into).set_input_files(list(paths))
 
+    def cut(self):
+        """Break what is held, or will be in a moment."""
+        self.answers.append(lambda route: route.abort("connectionreset"))
+        if self.held:
+            self.answers.pop()(self.held.pop())
+
     def open(self):
         self.is_open = True
         for route in self.held:

@@ -1,5 +1,7 @@
 """Files are chosen, dropped and pasted, and sent while the form is filled in."""
 
+import os
+
 import pytest
 from playwright.sync_api import expect
 
@@ -101,7 +103,7 @@ def test_a_paused_file_goes_on_when_it_is_told_to(many, large, requests):
     button(many, "Pause", "large.bin").click()
     expect(rows(many)).to_contain_text("Paused")
     save(many)
-    expect(many.get_by_role("status")).to_contain_text("“large.bin” has not come.")
+    expect(many.get_by_role("alert")).to_contain_text("“large.bin” has not come.")
     expect(button(many, "Go on", "large.bin")).to_be_focused()
     line.is_open = True
     many.keyboard.press("Enter")
@@ -130,13 +132,13 @@ def test_one_that_is_in_the_list_is_not_taken_twice(many, file):
     choose(many, scan)
     expect(rows(many)).to_contain_text("Has come")
     choose(many, scan)
-    expect(many.get_by_role("status")).to_have_text("“scan.pdf” is in the list already.")
+    expect(many.get_by_role("alert")).to_have_text("“scan.pdf” is in the list already.")
     expect(rows(many)).to_have_count(1)
 
 
 def drop(page, *paths):
     """As the system does it: a page cannot drop a folder upon itself."""
-    box = page.get_by_label("Files", exact=True).bounding_box()
+    box = page.locator("input[type=file]:visible").bounding_box()
     at = {"x": box["x"] + 5, "y": box["y"] + 5}
     data = {"items": [], "files": list(map(str, paths)), "dragOperationsMask": 1}
     devtools = page.context.new_cdp_session(page)
@@ -151,10 +153,60 @@ def test_files_and_folders_are_dropped(many, file, tmp_path):
     drop(many, tmp_path / "a", single)
     expect(many.get_by_role("status")).to_contain_text("All has come: 3 files")
     drop(many, tmp_path / "empty")
-    expect(many.get_by_role("status")).to_have_text("There is no file in the folder “empty”.")
+    expect(many.get_by_role("alert")).to_have_text("There is no file in the folder “empty”.")
     save(many)
     expect(many.get_by_role("heading", name="Saved 3")).to_be_visible()
     assert saved() == digests(deep, flat, single)
+
+
+def test_what_was_not_taken_can_be_read(page_of, file):
+    page = page_of("/one/")
+    drop(page, file("one.pdf"), file("other.pdf"))
+    expect(rows(page)).to_contain_text("Has come")
+    expect(page.get_by_role("alert")).to_have_text("Only one file can be taken here: “one.pdf”.")
+    drop(page, file("new.pdf"))
+    expect(row(page, "new.pdf")).to_contain_text("Has come")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_also_beside_what_is_taken(many, file):
+    scan = file()
+    choose(many, scan)
+    expect(rows(many)).to_contain_text("Has come")
+    choose(many, scan, file("other.pdf"))
+    expect(many.get_by_role("status")).to_contain_text("All has come: 2 files")
+    expect(many.get_by_role("alert")).to_have_text("“scan.pdf” is in the list already.")
+
+
+@pytest.mark.parametrize("way", ["chosen", "dropped"])
+def test_files_of_one_name_in_two_folders_are_two(way, many, file, tmp_path):
+    files = [file(f"a/{year}/scan.pdf", year.encode()) for year in ["2025", "2026"]]
+    for path in files:
+        os.utime(path, (0, 0))
+    if way == "dropped":
+        drop(many, tmp_path / "a")
+    else:
+        with many.expect_file_chooser() as chooser:
+            many.get_by_role("button", name="Choose a folder").click()
+        chooser.value.set_files(tmp_path / "a")
+    expect(many.get_by_role("status")).to_contain_text("All has come: 2 files")
+    save(many)
+    expect(many.get_by_role("heading", name="Saved 2")).to_be_visible()
+    assert saved() == digests(*files)
+
+
+def test_nothing_hides_in_a_name(many, file):
+    choose(many, file("letter\u202efdp.exe"))
+    shown = "letter[U+202E]fdp.exe"
+    expect(rows(many)).to_contain_text("Has come")
+    expect(row(many, shown)).to_have_count(1)
+    expect(button(many, "Remove", shown)).to_be_visible()
+    many.reload()
+    before = many.get_by_role("list", name="Interrupted before")
+    expect(before).to_contain_text(shown)
+    before.get_by_role("button", name=f"Take it: {shown}").click()
+    expect(row(many, shown)).to_contain_text("Has come")
+    assert "\u202e" not in many.content()
 
 
 def test_a_folder_is_chosen_without_dragging(many, file, tmp_path):

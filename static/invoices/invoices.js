@@ -208,13 +208,16 @@ function showBeside(form) {
   const both = form.querySelector(".old-and-new");
   if (!both) return;
   const place = both.querySelector("[data-look]");
+  let shown = form.querySelector("li[data-upload]"); // of a form that was refused
   form.addEventListener("upload:complete", async ({ target: li, detail: { id } }) => {
     const found = await look(both, id);
     if (!li.isConnected) return; // It was removed meanwhile.
+    shown = li;
     place.replaceChildren(...found);
     both.hidden = !place.children.length;
   });
-  form.addEventListener("upload:removed", () => {
+  form.addEventListener("upload:removed", ({ target: li }) => {
+    if (li !== shown) return;
     both.hidden = true;
     place.replaceChildren();
   });

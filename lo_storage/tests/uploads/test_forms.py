@@ -1,9 +1,12 @@
 import re
+from pathlib import Path
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
+from lo_storage.templatetags.lo_storage import HIDDEN
 from lo_storage.uploads import staging
 from lo_storage.uploads.forms import ResumableFileField
 from lo_storage.uploads.models import Upload
@@ -224,3 +227,10 @@ def test_the_field_brings_what_sends_its_files_where_there_is_an_address_for_the
     settings.ROOT_URLCONF = "lo_storage.tests.admin.urls"
     assert "data-uploads" not in field.widget.render("data", None)
     assert str(field.widget.media) == ""
+
+
+def test_the_page_shows_the_same_names_as_the_server():
+    page = Path(finders.find("lo_storage/uploads/uploads.js")).read_text()
+    (pattern,) = re.findall(r"^const HIDDEN = /(.+)/g;$", page, re.MULTILINE)
+    hidden = [code for code in range(0x10000) if HIDDEN.match(chr(code))]
+    assert [code for code in range(0x10000) if re.match(pattern, chr(code))] == hidden

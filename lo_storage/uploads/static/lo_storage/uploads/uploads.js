@@ -23,6 +23,7 @@ const TEXTS = {
   goesOnAt: "Goes on at {percent} %.",
   startsAgain: "What had come is no longer there. It is sent again.",
   stoppedAt: "Stopped at {percent} %. Choose the file again, and it goes on there.",
+  begunElsewhere: "Has not come whole. It goes on only where it was begun, on another page or in another browser.",
   cameWhole: "Came whole, and was not saved.",
   sent: "{percent} % of {size} sent, {done} of {count}",
   allSent: "All has come: {count}, {size}.",
@@ -34,8 +35,7 @@ const TEXTS = {
   emptyFolder: "There is no file in the folder “{name}”.",
   onlyOne: "Only one file can be taken here: “{name}”.",
   offline: "You are offline. It goes on by itself once you are back.",
-  again: "The connection broke, or the site does not answer. It tries again.",
-  broken: "The site does not answer.",
+  again: "The connection broke, or the site has too much to do. It tries again.",
   signedOut: "You are signed out. Sign in in another tab, and it goes on here.",
   signIn: "Sign in",
   stranger: "Somebody else is signed in now. Sign in as before, and it goes on here.",
@@ -52,7 +52,7 @@ const CHUNK = 8 * 1024 ** 2; // data-chunk-size of the input may say another.
 const SMALLEST_CHUNK = 64 * 1024;
 const SMALL = 1024 ** 2;
 const AT_ONCE = 3;
-const RETRY_DELAYS = [0, 1000, 3000, 5000, 10000, 20000, 30000, 60000];
+const DELAYS = [0, 1000, 3000, 5000, 10000, 20000, 30000, 60000]; // the last one again and again
 const MARK = "lo_storage"; // of our entries in localStorage, and of our locks
 
 const fields = new Set();
@@ -61,6 +61,15 @@ const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key
 const percentOf = (part, whole) => (whole ? Math.floor((100 * part) / whole) : 100);
 const idOf = (url) => new URL(url, location).pathname.split("/").filter(Boolean).at(-1);
 const isHidden = (name) => name.startsWith(".") || ["Thumbs.db", "desktop.ini"].includes(name);
+const never = () => new Promise(() => {});
+
+// As the filter `visible` of the templates.
+const HIDDEN = /[\0-\x1f\x7f-\x9f\xad\u180e\u200b\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]/g;
+const visible = (name) => name.replace(HIDDEN, (one) => `[U+${one.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}]`);
+
+const paths = new WeakMap(); // of files that were dropped in a folder
+const pathOf = (file) => paths.get(file) ?? (file.webkitRelativePath || file.name);
+const keyOf = (file) => [pathOf(file), file.size, file.lastModified, file.type].join("|");
 
 function sizeOf(bytes) {
   const units = ["bytes", "KB", "MB", "GB", "TB"];
@@ -87,7 +96,7 @@ function element(name, properties = {}, ...children) {
   return node;
 }
 
-// Another tab then does not offer it as one that nobody waits for.
+// Another tab then does not offer it as one that nobody waits for, and isShared() tells whether one has it.
 function lock(id) {
   let release = () => {};
   const held = new Promise((resolve) => {
@@ -95,6 +104,11 @@ function lock(id) {
   });
   navigator.locks?.request(`${MARK} ${id}`, { mode: "shared" }, () => held);
   return release;
+}
+
+async function isShared(id) {
+  const { held } = (await navigator.locks?.query()) ?? { held: [] };
+  return held.filter(({ name }) => name === `${MARK} ${id}`).length > 1;
 }
 
 async function isReadable(file) {
@@ -106,51 +120,74 @@ async function isReadable(file) {
   }
 }
 
-// A file of the form: queued, running, held (until something happens elsewhere), paused, failed, complete.
+// A file of the form: queued, running, held (it is tried again), paused, failed, complete.
 class Row {
   constructor(field, file, li = element("li")) {
     this.field = field;
     this.file = file;
     this.li = li;
+    this.name = visible(file.name);
     this.sent = 0;
+    this.turn = 0; // one more whenever something else begins
+    this.attempts = 0; // since a piece has come
+    this.tried = new Set(); // since then, too
     this.build();
-    this.upload = this.client();
   }
 
+  // Of one that another turn has followed nothing more is sent or heard.
   client() {
-    const { field, file } = this;
-    return new tus.Upload(file, {
+    const { field, file, turn } = this;
+    const now =
+      (then) =>
+      (...values) =>
+        turn === this.turn ? then(...values) : never();
+    const path = pathOf(file);
+    const upload = new tus.Upload(file, {
       endpoint: field.endpoint,
       chunkSize: field.chunkSize,
-      retryDelays: RETRY_DELAYS,
-      metadata: { filename: file.name, filetype: file.type },
+      retryDelays: null, // wait() is for that.
+      metadata: { filename: file.name, filetype: file.type, ...(path !== file.name && { relativePath: path }) },
       // Half as many requests for small files. Of a large one the address should be known first.
       uploadDataDuringCreation: file.size <= Math.min(SMALL, field.chunkSize),
-      fingerprint: async () => field.fingerprint(file),
-      onBeforeRequest: (request) => request.setHeader("X-CSRFToken", field.token),
-      onAfterResponse: (request, response) => this.look(request, response),
-      onShouldRetry: (error) => this.shouldRetry(error),
-      onUploadUrlAvailable: () => this.created(idOf(this.upload.url)),
-      onProgress: (sent) => this.progress(sent),
-      onSuccess: () => this.complete(),
-      onError: (error) => this.stopped(error),
+      fingerprint: async () => field.prefix + keyOf(file),
+      onBeforeRequest: now((request) => request.setHeader("X-CSRFToken", field.token)),
+      onAfterResponse: now((request, response) => this.look(request, response)),
+      onUploadUrlAvailable: now(() => this.created(upload.url)),
+      onProgress: now((sent) => this.progress(sent)),
+      onSuccess: now(() => this.complete()),
+      onError: now((error) => this.stopped(error)),
     });
+    return upload;
+  }
+
+  // What comes back after something else has begun goes nowhere.
+  async during(promise) {
+    const { turn } = this;
+    try {
+      return await promise;
+    } finally {
+      if (turn !== this.turn) await never();
+    }
   }
 
   build() {
-    const { texts } = this.field;
-    const { name, size } = this.file;
+    const { name, file, field } = this;
+    const { texts } = field;
     this.bar = element("progress", { max: 1, value: 0, "aria-label": name });
     this.about = element("span", { className: "about" });
     this.message = element("p", { className: "message", hidden: true });
     this.toggle = element("button", { type: "button", className: "plain" });
     this.remover = element("button", { type: "button", className: "plain", "aria-label": `${texts.remove} ${name}` }, texts.remove);
     this.toggle.addEventListener("click", () => (this.isOpen ? this.pause() : this.queue()));
-    this.remover.addEventListener("click", () => this.remove());
+    this.remover.addEventListener("click", () => {
+      const next = this.li.nextElementSibling ?? this.li.previousElementSibling;
+      this.remove();
+      (next?.querySelector("button:last-of-type:not([hidden]), input") ?? field.input).focus();
+    });
     this.li.classList.add("upload");
     this.li.querySelector("label")?.remove(); // that of a page without a script
     this.li.prepend(
-      element("span", { className: "name" }, element("bdi", {}, name), ` (${sizeOf(size)})`),
+      element("span", { className: "name" }, element("bdi", {}, name), ` (${sizeOf(file.size)})`),
       this.bar,
       this.about,
       element("span", { className: "buttons" }, this.toggle, this.remover),
@@ -162,24 +199,32 @@ class Row {
     return ["queued", "running"].includes(this.state);
   }
 
-  set(state, message = "", ...nodes) {
+  halt() {
+    this.turn += 1;
+    clearTimeout(this.timer);
+    this.upload?.abort();
+  }
+
+  set(state) {
     const { texts } = this.field;
+    this.halt();
     this.state = this.li.dataset.state = state;
     const label = this.isOpen ? texts.pause : state === "paused" ? texts.goOn : texts.tryAgain;
     if (this.toggle.textContent !== label) {
       this.toggle.textContent = label;
-      this.toggle.setAttribute("aria-label", `${label} ${this.file.name}`);
+      this.toggle.setAttribute("aria-label", `${label} ${this.name}`);
     }
     this.toggle.hidden = state === "complete" || this.isHopeless === true;
-    this.say(message, ...nodes);
     this.show();
     this.field.count();
     run();
   }
 
-  say(message, ...nodes) {
+  // Or nothing. `reason` is why it is held: that is said until the site answers.
+  say(message = "", reason = undefined) {
+    this.reason = reason;
     this.message.hidden = !message;
-    this.message.replaceChildren(message, ...nodes);
+    this.message.replaceChildren(message);
   }
 
   emit(name, detail = {}) {
@@ -187,73 +232,72 @@ class Row {
   }
 
   queue() {
-    this.isElsewhere = false;
+    this.isElsewhere = this.isAgain = false;
+    this.tried.clear();
+    if (!this.reason) this.say();
     this.set("queued");
   }
 
   // The file was chosen once more, perhaps because it could not be read.
   takeAgain(file) {
-    const { url } = this.upload;
-    this.upload.abort();
     this.file = file;
-    this.upload = this.client();
-    this.upload.url = url;
     this.queue();
   }
 
   async start() {
+    const { field, file } = this;
     this.set("running");
     try {
-      await this.field.meet();
-      if (!this.upload.url) {
-        const previous = (await this.upload.findPreviousUploads()).at(-1);
-        if (previous) {
-          this.field.forget(previous.urlStorageKey);
-          this.upload.resumeFromPreviousUpload(previous);
-        }
-      }
-      this.isResumed = Boolean(this.upload.url);
+      await this.during(field.meet());
+      const upload = this.client();
+      const known = await this.during(upload.findPreviousUploads());
+      const previous = this.url ? (known.find((one) => one.uploadUrl === this.url) ?? { uploadUrl: this.url, urlStorageKey: null }) : known.at(-1);
+      this.isResumed = Boolean(previous);
       this.last = undefined;
+      if (previous) {
+        this.url = previous.uploadUrl;
+        upload.resumeFromPreviousUpload(previous);
+        forget(this.url);
+      }
       // A browser keeps the place of a file, and finds only when it sends it that it is gone.
-      if (!(await isReadable(this.file))) this.fail(this.field.texts.vanished);
-      else if (this.state === "running") this.upload.start();
+      if (!(await this.during(isReadable(file)))) return this.fail(field.texts.vanished);
+      this.upload = upload;
+      upload.start();
     } catch (error) {
       this.stopped(error);
     }
   }
 
-  pause() {
-    this.upload.abort();
+  pause(message) {
+    this.say(message);
     this.set("paused");
   }
 
   remove() {
     const { li, field } = this;
-    const next = li.nextElementSibling ?? li.previousElementSibling;
-    this.upload.abort(!this.isElsewhere).catch(() => {}); // It expires.
-    this.forget();
+    this.halt();
+    this.release?.();
+    if (this.url && !this.isElsewhere) field.discard(this.url);
     this.emit("removed", { id: this.id });
     li.remove();
     field.rows.delete(this);
+    field.notify();
+    field.told = undefined; // What was said may have been about this one.
     field.count();
     run();
-    (next?.querySelector("button:last-of-type:not([hidden]), input") ?? field.input).focus();
+    field.allThere();
   }
 
-  forget() {
-    this.release?.();
-    this.release = undefined;
-  }
-
-  created(id) {
-    if (id === this.id) return;
-    this.bear(id);
-    this.emit("created", { id });
+  created(url) {
+    this.url = url;
+    if (idOf(url) === this.id) return;
+    this.bear(idOf(url));
+    this.emit("created", { id: this.id });
   }
 
   // The form names the upload by it.
   bear(id) {
-    this.forget();
+    this.release?.();
     this.id = this.li.dataset.upload = id;
     this.release = lock(id);
     this.hidden ??= this.li.appendChild(element("input", { type: "hidden", name: this.field.name }));
@@ -264,7 +308,7 @@ class Row {
     const now = performance.now();
     if (this.last === undefined || sent < this.last.sent) {
       if (this.isResumed && sent) this.say(fill(this.field.texts.goesOnAt, { percent: percentOf(sent, this.file.size) }));
-      else if (!this.isAgain) this.say("");
+      else if (!this.isAgain && !this.reason) this.say();
       this.last = { now, sent };
     } else if (now - this.last.now > 1000) {
       const rate = (1000 * (sent - this.last.sent)) / (now - this.last.now);
@@ -294,6 +338,7 @@ class Row {
 
   complete() {
     this.sent = this.file.size;
+    this.say();
     this.set("complete");
     this.emit("complete", { id: this.id });
     this.field.allThere();
@@ -303,29 +348,26 @@ class Row {
   look(request, response) {
     const status = response.getStatus();
     const owner = response.getHeader("Upload-Owner");
-    if (owner && this.field.owner && owner !== this.field.owner) throw Object.assign(new Error(), { isStranger: true });
+    const isQuestion = request.getMethod() === "HEAD";
+    if (owner && owner !== this.field.owner) throw Object.assign(new Error(), { isStranger: true });
     if (status < 400) {
-      if (this.isBroken) this.say("");
-      this.isBroken = false;
-      if (request.getMethod() !== "HEAD") this.isRefreshed = false;
+      if (this.reason) this.say();
+      if (isQuestion) return;
+      this.attempts = 0;
+      this.tried.clear();
+    } else if (isQuestion) {
+      if (![404, 410].includes(status)) throw Object.assign(new Error(), { status });
+      this.isResumed = false; // The client begins again at 0.
+      this.isAgain = true;
+      this.say(this.field.texts.startsAgain);
     }
-    if (request.getMethod() !== "HEAD" || status < 400) return;
-    if (![404, 410].includes(status)) throw Object.assign(new Error(), { status });
-    this.isResumed = false; // The client begins again at 0.
-    this.isAgain = true;
-    this.say(this.field.texts.startsAgain);
   }
 
-  shouldRetry(error) {
-    const status = statusOf(error);
-    if (error.causingError?.isStranger || !navigator.onLine) return false;
-    if (status && (status < 500 || status === 507)) return false;
-    this.isBroken = true;
-    this.say(this.field.texts.again);
-    isReadable(this.file).then((is) => {
-      if (!is && this.state === "running") this.fail(this.field.texts.vanished);
-    });
-    return true;
+  // Whether it was not tried yet since a piece has come.
+  isFirst(what) {
+    const is = !this.tried.has(what);
+    this.tried.add(what);
+    return is;
   }
 
   async stopped(error) {
@@ -333,58 +375,64 @@ class Row {
     const { texts } = field;
     const status = statusOf(error);
     const answer = error.originalResponse;
-    const sentence = answer?.getHeader("Tus-Resumable") ? answer.getBody()?.trim() : "";
-    if (error.causingError?.isStranger) this.wait("stranger", field.signIn());
-    else if (status === 401) this.wait("signedOut", field.signIn());
+    const isOurs = Boolean(answer?.getHeader("Tus-Resumable")); // and not a proxy's
+    const sentence = isOurs ? answer.getBody()?.trim() : "";
+    if ((error.causingError ?? error).isStranger) this.wait("stranger");
+    else if (status === 401) this.wait("signedOut");
     else if (status === 403) {
-      const is = this.isRefreshed ? "same" : await field.refreshToken();
-      this.isRefreshed = true;
-      if (is === "new") this.upload.start();
-      else if (is === "signedOut") this.wait("signedOut", field.signIn());
-      else this.fail(texts.forbidden);
-    } else if ([404, 410].includes(status) && !this.isAgain) {
-      this.isAgain = true;
-      this.upload.start(); // It asks first, and creates another.
-    } else if (status === 409) {
+      const is = this.isFirst("token") ? await this.during(field.refreshToken()) : "same";
+      if (is === "new") this.start();
+      else if (is === "same") this.fail(texts.forbidden);
+      else this.wait(is);
+    } else if ([404, 410].includes(status) && this.isFirst("anew")) this.start(); // It asks first, and creates another.
+    else if (status === 409) {
+      // Perhaps an older request of our own, that came late.
+      if (!(await this.during(isShared(this.id))) && this.isFirst("asking")) return this.start();
       this.isElsewhere = true;
-      this.set("paused", texts.elsewhere);
+      this.pause(texts.elsewhere);
       field.stopWaiting();
-    } else if (status === 413 && !answer?.getHeader("Tus-Resumable") && this.upload.options.chunkSize > SMALLEST_CHUNK) {
-      field.chunkSize = this.upload.options.chunkSize /= 2; // a proxy's
-      this.upload.start();
-    } else if (status === 429 || status === 507) this.fail(sentence || texts.quota);
-    else if (status >= 400 && status < 500) this.fail(sentence || texts.refused);
-    else if (!navigator.onLine) this.wait("offline");
-    else if (!(await isReadable(this.file))) this.fail(texts.vanished);
-    else this.wait("broken");
+    } else if (status === 413 && !isOurs && this.upload.options.chunkSize > SMALLEST_CHUNK) {
+      field.chunkSize = Math.min(field.chunkSize, this.upload.options.chunkSize / 2); // a proxy's
+      this.start();
+    } else if (status === 507 || (status === 429 && isOurs)) this.fail(sentence || texts.quota);
+    else if (!isLater(status)) this.fail(sentence || texts.refused);
+    else if (!(await this.during(isReadable(this.file)))) this.fail(texts.vanished);
+    else this.wait(navigator.onLine ? "again" : "offline");
   }
 
-  wait(reason, ...nodes) {
-    this.reason = reason;
-    this.set("held", this.field.texts[reason], ...nodes);
-    this.field.announce(`${this.file.name}: ${this.field.texts[reason]}`);
+  // It is tried again: later and later, and when somebody comes back to the page.
+  wait(reason) {
+    const { field } = this;
+    const isUsers = ["signedOut", "stranger"].includes(reason);
+    field.doubt(isUsers);
+    if (reason !== this.reason) field.announce(`${this.name}: ${field.texts[reason]}`);
+    this.say(field.texts[reason], reason);
+    if (isUsers) this.message.append(" ", field.signIn());
+    this.set("held");
+    if (!isUsers) this.timer = setTimeout(() => this.queue(), DELAYS[Math.min(this.attempts++, DELAYS.length - 1)]);
   }
 
   fail(message) {
-    this.upload.abort();
-    this.set("failed", message);
+    this.say(message);
+    this.set("failed");
     this.field.stopWaiting();
-    this.field.announce(`${this.file.name}: ${message}`);
+    this.field.announce(`${this.name}: ${message}`);
     this.emit("failed", { message });
   }
 }
 
 const statusOf = (error) => error.originalResponse?.getStatus() ?? error.causingError?.status ?? error.status ?? 0;
 
-// Start what waits for its turn.
+// Whether it may be answered otherwise by itself. (Below 400: there was no answer, or that of a stranger. 507: the disk is full.)
+const isLater = (status) => status < 400 || [408, 429].includes(status) || (status >= 500 && status !== 507);
+
+// Start what waits for its turn. What is held keeps its own.
 function run() {
   const rows = [...fields].flatMap((field) => [...field.rows]);
-  let free = AT_ONCE - rows.filter((row) => row.state === "running").length;
   for (const row of rows) {
-    if (free > 0 && row.state === "queued") {
-      free -= 1;
-      row.start();
-    }
+    if (row.state !== "queued") continue;
+    if (rows.filter(({ state }) => ["running", "held"].includes(state)).length >= AT_ONCE) return;
+    row.start();
   }
 }
 
@@ -404,10 +452,10 @@ class Field {
     this.list.setAttribute("aria-label", this.texts.files);
     this.bar = element("progress", { max: 1, value: 0, hidden: true, "aria-label": this.texts.all });
     this.status = element("p", { className: "status", role: "status" });
+    this.notice = element("p", { className: "notice", role: "alert", hidden: true });
     this.build();
     for (const li of this.list.querySelectorAll("li[data-upload]")) this.keep(li);
     this.listen();
-    this.offer();
   }
 
   build() {
@@ -418,7 +466,7 @@ class Field {
     const legend = input.closest("fieldset")?.querySelector("legend");
     if (!input.labels.length && legend) input.setAttribute("aria-label", legend.textContent.trim());
     wrapper.prepend(this.list);
-    wrapper.append(hint, element("div", { className: "total" }, this.bar, this.status));
+    wrapper.append(hint, this.notice, element("div", { className: "total" }, this.bar, this.status));
     if (!input.multiple || !("webkitdirectory" in input)) return;
     const folder = element("input", { type: "file", webkitdirectory: true, hidden: true });
     const button = element("button", { type: "button", className: "plain" }, texts.chooseFolder);
@@ -450,8 +498,10 @@ class Field {
       if (!this.isMeant(event) || !event.dataTransfer.types.includes("Files")) return;
       event.preventDefault();
       const { files, emptyFolders } = await filesOf(event.dataTransfer);
-      this.add(files);
-      for (const name of emptyFolders) this.announce(fill(this.texts.emptyFolder, { name }));
+      this.add(
+        files,
+        emptyFolders.map((name) => fill(this.texts.emptyFolder, { name: visible(name) })),
+      );
     });
   }
 
@@ -465,51 +515,58 @@ class Field {
     return this.form?.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
   }
 
+  // Of the keys under which this browser remembers its uploads.
   get prefix() {
     return [MARK, this.owner, location.pathname, this.input.name, ""].join("|");
   }
 
-  fingerprint(file) {
-    return this.prefix + [file.name, file.size, file.lastModified, file.type].join("|");
+  // Whose uploads these are: asked once, and again after anything went wrong.
+  meet() {
+    this.met ??= this.whoIsHere().catch((error) => {
+      this.met = undefined;
+      throw error;
+    });
+    return this.met;
   }
 
-  // Whose uploads these are.
-  async meet() {
-    if (this.owner) return;
-    this.asked ??= this.whoIsHere();
-    try {
-      this.owner = await this.asked;
-    } finally {
-      this.asked = undefined;
-    }
+  doubt(isUsers) {
+    this.met = undefined;
+    this.isStale ||= isUsers;
   }
 
   async whoIsHere() {
     const answer = await fetch(this.endpoint, { method: "OPTIONS", cache: "no-store" });
-    if (!answer.ok) throw Object.assign(new Error(), { status: answer.status });
-    return answer.headers.get("Upload-Owner");
+    const owner = answer.headers.get("Upload-Owner");
+    if (!answer.ok || !owner) throw Object.assign(new Error(), { status: answer.status });
+    this.owner ??= owner;
+    if (owner !== this.owner) throw Object.assign(new Error(), { isStranger: true });
+    if (this.isStale) this.isStale = (await this.refreshToken()) !== "new";
   }
 
-  add(files) {
+  add(files, notices = []) {
     const { texts, input } = this;
-    if (!input.multiple && files.length) {
-      if (files.length > 1) this.announce(fill(texts.onlyOne, { name: files[0].name }));
-      files = files.slice(0, 1);
-      this.makeRoom();
-    }
     const limit = Number(this.wrapper.dataset.maxSize || Infinity);
+    if (!input.multiple && files.length > 1) {
+      files = files.slice(0, 1);
+      notices.push(fill(texts.onlyOne, { name: visible(files[0].name) }));
+    }
     for (const file of files) {
-      const twin = [...this.rows].find(
-        (row) => row.file.name === file.name && row.file.size === file.size && row.file.lastModified === file.lastModified,
-      );
-      if (twin && ["failed", "held", "paused"].includes(twin.state) && !twin.isHopeless) twin.takeAgain(file);
-      else if (twin) this.announce(fill(texts.already, { name: file.name }));
-      if (twin) continue;
-      const row = this.addRow(file);
-      if (file.size > limit) {
-        row.isHopeless = true;
-        row.fail(fill(texts.tooLarge, { size: sizeOf(file.size), limit: sizeOf(limit) }));
-      } else row.queue();
+      const twin = [...this.rows].find((row) => keyOf(row.file) === keyOf(file));
+      if (!twin) this.addFile(file, limit);
+      else if (["failed", "held", "paused"].includes(twin.state) && !twin.isHopeless) twin.takeAgain(file);
+      else notices.push(fill(texts.already, { name: twin.name }));
+    }
+    this.notify(notices.join(" "));
+  }
+
+  addFile(file, limit) {
+    const row = this.addRow(file);
+    if (file.size > limit) {
+      row.isHopeless = true;
+      row.fail(fill(this.texts.tooLarge, { size: sizeOf(file.size), limit: sizeOf(limit) }));
+    } else {
+      this.makeRoom(row);
+      row.queue();
     }
   }
 
@@ -527,15 +584,16 @@ class Field {
     const { upload: id, size } = li.dataset;
     const row = new Row(this, { name: li.querySelector("bdi").textContent, size: Number(size), type: "" }, li);
     this.rows.add(row);
-    row.upload.url = `${this.endpoint}${id}/`;
+    row.url = `${this.endpoint}${id}/`;
     row.sent = row.file.size;
     row.bear(id);
     row.set("complete");
   }
 
   // A field of one file has the new one.
-  makeRoom() {
-    for (const row of this.rows) row.remove();
+  makeRoom(row) {
+    if (this.input.multiple) return;
+    for (const other of this.rows) if (other !== row) other.remove();
   }
 
   // One bar for all; said once for each tenth.
@@ -561,19 +619,26 @@ class Field {
     this.status.textContent = text.trim();
   }
 
+  // What somebody did came to nothing. It stays, whatever is said of progress.
+  notify(text = "") {
+    this.notice.hidden = !text;
+    this.notice.textContent = text;
+  }
+
   signIn() {
     // Where this page leads who is signed out. It opens beside this one, which has the files.
     return element("a", { href: location.href, target: "_blank", rel: "noopener" }, this.texts.signIn);
   }
 
-  // Who signs in gets another token. "new", "same", or "signedOut".
+  // Who signs in gets another token. "new", "same", or why there is none: "signedOut", "again".
   async refreshToken() {
     let page;
     try {
       const answer = await fetch(location.href, { cache: "no-store" });
+      if (isLater(answer.status) && !answer.ok) return "again";
       page = new DOMParser().parseFromString(await answer.text(), "text/html");
     } catch {
-      return "same";
+      return "again";
     }
     const wrapper = page.querySelector(".uploads[data-uploads]");
     const fresh = wrapper?.closest("form")?.querySelector("[name=csrfmiddlewaretoken]")?.value;
@@ -581,26 +646,6 @@ class Field {
     if (!this.form) return "same";
     for (const input of document.querySelectorAll("[name=csrfmiddlewaretoken]")) input.value = fresh;
     return "new";
-  }
-
-  // Go on with what is held, if it can be by now.
-  async wake(reasons) {
-    const held = [...this.rows].filter((row) => row.state === "held" && reasons.includes(row.reason));
-    if (!held.length || this.isWaking) return;
-    this.isWaking = true;
-    try {
-      const owner = await this.whoIsHere();
-      if (this.owner && owner !== this.owner) {
-        for (const row of held) row.wait("stranger", this.signIn());
-      } else {
-        await this.refreshToken();
-        for (const row of held) row.queue();
-      }
-    } catch {
-      // They stay as they are; each has a button.
-    } finally {
-      this.isWaking = false;
-    }
   }
 
   // The form waits for what still comes.
@@ -612,11 +657,12 @@ class Field {
     const stuck = open.find((row) => ["failed", "paused"].includes(row.state));
     if (stuck) {
       this.stopWaiting();
-      this.announce(fill(this.texts.notYet, { name: stuck.file.name }));
+      this.notify(fill(this.texts.notYet, { name: stuck.name }));
       stuck.li.scrollIntoView({ block: "nearest" });
       (stuck.toggle.hidden ? stuck.remover : stuck.toggle).focus();
     } else {
       this.waiting = { submitter: event.submitter };
+      this.notify();
       this.announce(this.texts.saving);
     }
     return true;
@@ -635,63 +681,50 @@ class Field {
 
   close() {
     for (const row of this.rows) {
-      row.upload.abort();
-      row.forget();
+      row.halt();
+      row.release?.();
     }
     fields.delete(this);
   }
 
-  // What was begun on this page and not saved, and that no other tab has.
-  async offer() {
-    if (!navigator.locks || ![...Array(localStorage.length).keys()].some((n) => localStorage.key(n).startsWith(`tus::${MARK}|`))) return;
-    try {
-      await this.meet();
-      const { held } = await navigator.locks.query();
-      const names = held.map(({ name }) => name);
-      const entries = await tus.defaultOptions.urlStorage.findAllUploads();
-      for (const entry of entries) {
-        if (!entry.urlStorageKey.startsWith(`tus::${this.prefix}`) || names.includes(`${MARK} ${idOf(entry.uploadUrl)}`)) continue;
-        await this.offerOne(entry);
-      }
-    } catch {
-      // Signed out, or no connection: what is chosen again goes on all the same.
-    }
+  // It goes, or else expires.
+  async discard(url) {
+    tus.Upload.terminate(url, { headers: { "X-CSRFToken": this.token } }).catch(() => {});
+    for (const entry of await remembered()) if (entry.uploadUrl === url) localStorage.removeItem(entry.urlStorageKey);
   }
 
-  async offerOne({ urlStorageKey, uploadUrl, size, metadata }) {
-    const answer = await fetch(uploadUrl, { method: "HEAD", cache: "no-store", headers: { "Tus-Resumable": "1.0.0" } });
-    if (answer.status === 404) localStorage.removeItem(urlStorageKey); // saved, or expired
-    if (!answer.ok || [...this.rows].some((row) => row.id === idOf(uploadUrl))) return;
+  // One that no form has saved. `entry`: as this browser remembers it; of another page it does not.
+  offer({ id, name, length, received }, entry) {
     const { texts } = this;
-    const offset = Number(answer.headers.get("Upload-Offset"));
-    const name = metadata.filename;
+    const url = `${this.endpoint}${id}/`;
+    const shown = visible(entry?.metadata.relativePath ?? name);
+    const isWhole = length !== null && received === length;
     if (!this.offers) {
       this.offers = element("ul", { className: "interrupted", "aria-label": texts.interrupted });
       this.list.after(this.offers);
     }
-    const li = element("li", {}, element("bdi", {}, name), ` (${sizeOf(size)}). `);
-    li.dataset.key = urlStorageKey;
-    const remover = element("button", { type: "button", className: "plain", "aria-label": `${texts.remove} ${name}` }, texts.remove);
-    remover.addEventListener("click", () => {
-      tus.Upload.terminate(uploadUrl, { headers: { "X-CSRFToken": this.token } }).catch(() => {}); // It expires.
-      localStorage.removeItem(urlStorageKey);
-      this.forget(urlStorageKey);
-      this.input.focus();
-    });
-    if (offset === size) {
-      const taker = element("button", { type: "button", className: "plain", "aria-label": `${texts.take}: ${name}` }, texts.take);
-      taker.addEventListener("click", () => {
-        this.forget(urlStorageKey);
-        this.take(uploadUrl, urlStorageKey, name, size);
+    const plain = (text, label, act) => {
+      const button = element("button", { type: "button", className: "plain", "aria-label": label }, text);
+      button.addEventListener("click", () => {
+        forget(url);
+        act();
       });
-      li.append(`${texts.cameWhole} `, taker);
-    } else li.append(`${fill(texts.stoppedAt, { percent: percentOf(offset, size) })} `);
-    li.append(" ", remover);
+      return button;
+    };
+    const stopped = entry ? fill(texts.stoppedAt, { percent: percentOf(received, length) }) : texts.begunElsewhere;
+    const li = element("li", {}, element("bdi", {}, shown), ` (${sizeOf(length ?? received)}). ${isWhole ? texts.cameWhole : stopped} `);
+    li.dataset.offer = id;
+    if (isWhole) li.append(plain(texts.take, `${texts.take}: ${shown}`, () => this.take(url, name, length)), " ");
+    const remove = () => {
+      this.discard(url);
+      this.input.focus();
+    };
+    li.append(plain(texts.remove, `${texts.remove} ${shown}`, remove));
     this.offers.append(li);
   }
 
-  forget(key) {
-    [...(this.offers?.children ?? [])].find((li) => li.dataset.key === key)?.remove();
+  withdraw(id) {
+    [...(this.offers?.children ?? [])].find((li) => li.dataset.offer === id)?.remove();
     if (this.offers && !this.offers.children.length) {
       this.offers.remove();
       this.offers = undefined;
@@ -699,13 +732,44 @@ class Field {
   }
 
   // It is all there: no file is needed.
-  take(url, key, name, size) {
-    if (!this.input.multiple) this.makeRoom();
+  take(url, name, size) {
     const row = this.addRow({ name, size, type: "" });
-    row.upload.resumeFromPreviousUpload({ uploadUrl: url, urlStorageKey: key });
-    row.created(idOf(url));
+    this.makeRoom(row);
+    row.created(url);
     row.complete();
     row.remover.focus();
+  }
+}
+
+const remembered = () => tus.defaultOptions.urlStorage.findAllUploads();
+
+function forget(url) {
+  for (const field of fields) field.withdraw(idOf(url));
+}
+
+// What of this user no form has saved, and no tab has: at the field where it was begun, or at the first.
+async function offer(made) {
+  if (!navigator.locks || !made.length) return;
+  const entries = await remembered(); // now: what another tab begins meanwhile is not gone
+  try {
+    const answer = await fetch(made[0].endpoint, { cache: "no-store", headers: { "Tus-Resumable": "1.0.0" } });
+    if (!answer.ok) return;
+    const mine = `tus::${MARK}|${answer.headers.get("Upload-Owner")}|`;
+    const { uploads } = await answer.json();
+    const byId = new Map(entries.filter((entry) => entry.urlStorageKey.startsWith(mine)).map((entry) => [idOf(entry.uploadUrl), entry]));
+    const { held } = await navigator.locks.query();
+    const taken = new Set(held.map(({ name }) => name));
+    for (const row of [...fields].flatMap((field) => [...field.rows])) if (row.url) taken.add(`${MARK} ${idOf(row.url)}`);
+    for (const upload of uploads) {
+      const entry = byId.get(upload.id);
+      byId.delete(upload.id);
+      if (taken.has(`${MARK} ${upload.id}`)) continue;
+      const field = made.find(({ input }) => entry?.urlStorageKey.startsWith(mine + [location.pathname, input.name, ""].join("|")));
+      (field ?? made[0]).offer(upload, field && entry);
+    }
+    for (const { urlStorageKey } of byId.values()) localStorage.removeItem(urlStorageKey); // saved, or expired
+  } catch {
+    // No connection: what is chosen again goes on all the same.
   }
 }
 
@@ -730,7 +794,11 @@ async function filesOf(transfer) {
 
 async function filesIn(entry) {
   if (isHidden(entry.name)) return [];
-  if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
+  if (entry.isFile) {
+    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+    paths.set(file, entry.fullPath.slice(1));
+    return [file];
+  }
   const files = [];
   const reader = entry.createReader();
   for (;;) {
@@ -774,26 +842,33 @@ document.addEventListener(
   },
   { capture: true },
 );
-
-const wakeAll = (...reasons) => {
-  for (const field of fields) field.wake(reasons);
-};
-window.addEventListener("online", () => wakeAll("offline", "broken"));
-window.addEventListener("focus", () => wakeAll("signedOut", "stranger", "broken"));
+// What is held goes on, if it can by now.
+function wake() {
+  for (const row of [...fields].flatMap((field) => [...field.rows])) {
+    if (row.state !== "held") continue;
+    row.attempts = 0;
+    row.queue();
+  }
+}
+window.addEventListener("online", wake);
+window.addEventListener("focus", wake);
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) wakeAll("signedOut", "stranger", "broken");
+  if (!document.hidden) wake();
 });
 document.addEventListener("formset:added", (event) => enhance(event.target)); // of Django's admin
 
 /** Let each input below `root` send its files; those that do already are left as they are. */
 export function enhance(root = document) {
   for (const field of fields) if (!field.wrapper.isConnected) field.close();
+  const made = [];
   for (const wrapper of root.querySelectorAll(".uploads[data-uploads]")) {
     // A page may have this module twice, under two addresses. (Of an empty form copies are made.)
     if (wrapper.uploads || wrapper.closest(".empty-form")) continue;
     wrapper.uploads = new Field(wrapper);
     fields.add(wrapper.uploads);
+    made.push(wrapper.uploads);
   }
+  offer(made);
 }
 
 enhance();
