@@ -234,6 +234,16 @@ def demo():
         teardown_databases(databases, verbosity=0)
 
 
+def forget_uploads():
+    """What is staged for one picture is not offered in the next."""
+    from django.db import connection
+
+    from lo_storage.uploads.models import Upload
+
+    Upload.objects.all().delete()
+    connection.close()  # that of Playwright's loop
+
+
 def main(folder):
     from playwright.sync_api import sync_playwright
 
@@ -266,6 +276,7 @@ def main(folder):
             image.save(folder / name, optimize=True, pnginfo=words)
             page.unroute_all(behavior="ignoreErrors")
             context.close()
+            forget_uploads()
         browser.close()
 
 
