@@ -62,6 +62,7 @@ class Bench:
             "SECRET_KEY": "of a benchmark",
             "ALLOWED_HOSTS": "localhost",
             "DEMO": "1",
+            "MALLOC_MMAP_THRESHOLD_": "131072",  # as in the Dockerfile
         }
         import django
 
