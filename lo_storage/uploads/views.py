@@ -58,7 +58,8 @@ class TusView(View):
             read_on(request)
             response = Refused(HTTPStatus.BAD_REQUEST, str(error)).response
         except bodies.BrokenOff:
-            response = Refused(HTTPStatus.BAD_REQUEST, "The request broke off.").response
+            # What has come is stored: whoever asks for it goes on there.
+            response = Refused(HTTPStatus.REQUEST_TIMEOUT, "The request broke off.").response
         except (OperationalError, InterfaceError) as error:
             read_on(request)
             return unavailable(error)

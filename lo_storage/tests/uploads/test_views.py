@@ -290,7 +290,7 @@ def test_a_creation_that_breaks_off_leaves_nothing_whose_address_nobody_knows(tu
     body = {"wsgi.input": BytesIO(b"abc"), "CONTENT_LENGTH": "5"}
     headers = HEADERS | {"Upload-Length": "9"}
     response = tus.generic("POST", "/uploads/", b"abc", PIECE, headers=headers, **body)
-    assert response.status_code == 400
+    assert response.status_code == 408
     assert (Upload.objects.count(), large_objects()) == (0, before)
 
 
