@@ -16,6 +16,7 @@ import requests
 from django.conf import settings
 
 from config.embedded_postgres import Lock
+from lo_storage.tests.databases import administrator
 
 from .pages import blocks
 from .test_embedded_postgres import until
@@ -115,7 +116,8 @@ class Project:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        with self.connect("postgres") as session:
+        # The superuser's autovacuum may be at work there, which nobody else may end.
+        with administrator("postgres") as session:
             session.execute(f'drop database "{self.database}" with (force)')
 
     def ask(self, query: str) -> list[tuple]:

@@ -230,7 +230,7 @@ def test_a_name_hides_no_end(alices_page, alice, sample):
     name, shown = "invoice\u202efdp.exe", "invoice[U+202E]fdp.exe"
     page.goto("/upload/")
     upload(page, sample(name, b"content"))
-    expect(page.get_by_text(shown, exact=True)).to_be_visible()
+    expect(page.get_by_role("definition").get_by_text(shown, exact=True)).to_be_visible()
     for address in ["Replace file", "Delete"]:
         page.get_by_role("link", name=address).click()
         expect(page.get_by_text(shown).first).to_be_visible()

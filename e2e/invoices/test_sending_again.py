@@ -11,8 +11,9 @@ from invoices.models import Invoice
 from tests.serving import gunicorn
 
 from ..signing_in import fill_in
+from ..uploads.steps import Line
 from .files import MiB, noise, pdf, png
-from .steps import choose, eventually, said, upload
+from .steps import choose, eventually, foot, said, upload
 
 without_script = pytest.mark.browser_context_args(java_script_enabled=False)
 
@@ -29,6 +30,28 @@ def expect_saved(page, *names):
     expect(page.get_by_role("status").first).to_contain_text("uploaded.")
     found = Invoice.objects.with_entries().order_by("pk")
     assert [invoice.data.entry.original_name for invoice in found] == list(names)
+
+
+def test_the_foot_of_the_page_counts_what_waits_and_what_was_saved(alices_page, sample):
+    page = alices_page
+    page.goto("/upload/")
+    line = Line(page)
+    with page.expect_request(lambda it: it.headers.get("upload-offset") == str(8 * MiB)):
+        page.get_by_label("Files", exact=True).set_input_files(sample("large.bin", noise(10 * MiB)))
+    beside = page.context.new_page()
+    beside.goto("/")
+    expect(foot(beside)).to_have_text(["0", "0", "0", "1"])  # It is held, and waits.
+    beside.close()
+    line.open()
+    expect(said(page, "All has come").first).to_be_visible()
+    page.get_by_label("Amount in EUR").first.fill("-1")
+    press(page)
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was saved")
+    expect(foot(page)).to_have_text(["0", "0", "0", "1"])
+    page.get_by_label("Amount in EUR").first.fill("1")
+    press(page)
+    expect_saved(page, "large.bin")
+    expect(foot(page)).to_have_text(["1", "1", "0"])
 
 
 def test_a_refused_field_keeps_the_files(alices_page, sample):

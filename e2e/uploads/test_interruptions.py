@@ -1,12 +1,10 @@
 """The line breaks, the page is loaded again, the server says no: nothing is sent twice, or lost."""
 
-import hashlib
 import os
 
 import pytest
 from playwright.sync_api import expect
 
-from e2e.invoices.steps import foot
 from lo_storage.uploads.models import Upload
 
 from .conftest import digests, saved
@@ -115,31 +113,6 @@ def test_who_is_offline_is_told_and_goes_on_when_back(many, large, context, requ
     context.set_offline(False)
     save_all(many, large)
     assert starts(requests) == [0, PIECE, 2 * PIECE]
-
-
-def test_the_foot_of_the_page_counts_what_waits_and_what_was_saved(page_of, file, requests):
-    """On the sample's own page, for the counts are of invoices."""
-    large = file("large.bin", hashlib.shake_256(b"large").digest(10 << 20))
-    page = page_of("/upload/")
-    line = Line(page)
-    with page.expect_request(lambda it: it.headers.get("upload-offset") == str(8 << 20)):
-        page.locator("input[type=file]:visible").set_input_files(large)
-    beside = page.context.new_page()
-    beside.goto("/")
-    expect(foot(beside)).to_have_text(["0", "0", "0", "1"])  # It is cut, and waits.
-    beside.close()
-    line.open()
-    expect(page.get_by_role("status").first).to_contain_text("All has come")
-    page.get_by_label("Amount in EUR").first.fill("-1")
-    page.get_by_role("button", name="Upload", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("Nothing was saved")
-    expect(foot(page)).to_have_text(["0", "0", "0", "1"])
-    page.get_by_label("Amount in EUR").first.fill("1")
-    page.get_by_role("button", name="Upload", exact=True).click()
-    expect(page.get_by_role("status").first).to_contain_text("was uploaded")
-    expect(foot(page)).to_have_text(["1", "1", "0"])
-    assert saved() == digests(large)
-    assert starts(requests) == [0, 8 << 20]
 
 
 def test_a_slow_line_shows_rate_and_time_left(many, large):

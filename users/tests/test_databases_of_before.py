@@ -50,7 +50,7 @@ def manage(tmp_path, transactional_db):
     with connection._nodb_cursor() as cursor:
         cursor.execute(f'create database "{name}"')
         yield manage
-        cursor.execute(f'drop database "{name}" with (force)')
+        cursor.execute(f'drop database "{name}"')
 
 
 def test_a_database_with_djangos_own_users_is_told_and_goes_on_with_them(manage):
