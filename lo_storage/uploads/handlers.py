@@ -2,6 +2,7 @@
 
 import hashlib
 from io import BytesIO
+from time import monotonic
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -12,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from ..database import close_connections, db_for_write
 from ..large_objects import WRITE_SIZE
-from . import staging
+from . import bodies, staging
 from .files import RefusedFile, StagedFile, let_in
 from .limits import LimitExceeded
 from .models import Upload
@@ -46,8 +47,11 @@ class UploadHandler(FileUploadHandler):
         read = input_data.read
 
         def counted(size: int = -1) -> bytes:
-            close_connections()  # as `bodies.pieces` does
+            close_connections(pooled_only=True)  # as `bodies.pieces` does
+            begun = monotonic()
             piece: bytes = read(size)
+            if monotonic() - begun > bodies.SLOW:
+                close_connections()
             self.missing -= len(piece)
             return piece
 
