@@ -71,6 +71,6 @@ def formats_of(head):
 def within_pixels(file):
     """Refuse an image with more pixels than Pillow takes for harmless: who shows it, needs memory.
 
-    Its first bytes say how many they are: nothing is decoded.
+    As much of it is read as `ResumableImageField` reads.
     """
     look_at(file)

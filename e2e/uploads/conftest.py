@@ -5,6 +5,7 @@ import hashlib
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.signals import request_started
+from playwright.sync_api import expect
 
 from lo_storage.models import LargeObject
 from lo_storage.tests.conftest import (  # noqa: F401
@@ -17,7 +18,7 @@ from lo_storage.upkeep.rows import Naming, naming_columns
 from lo_storage.upkeep.staged import check_staged
 from lo_storage.uploads.models import Upload
 
-from .steps import PIECE
+from .steps import PIECE, save
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,7 @@ def library_s_pages(settings, documents):  # noqa: F811
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_wrong_afterwards(library_s_pages, nothing_of_other_tests):  # noqa: F811
+def nothing_is_wrong_afterwards(library_s_pages, nothing_of_other_tests):  # noqa: F811  # they are fixtures
     """Whatever a test did to lines and pages, no row is without its file, or the reverse."""
     yield
     assert wrong() == []
@@ -115,3 +116,15 @@ def saved():
 
 def digests(*paths):
     return sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
+
+
+def save_all(page, *paths):
+    expect(page.get_by_role("status")).to_contain_text("All has come")
+    save(page)
+    expect(page.get_by_role("heading", name=f"Saved {len(paths)}")).to_be_visible()
+    assert saved() == digests(*paths)
+
+
+def starts(requests):
+    """Where each piece began that came to the server."""
+    return [offset for method, offset, _ in requests if method == "PATCH"]

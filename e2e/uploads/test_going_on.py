@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from lo_storage.uploads.models import Upload
 
-from .conftest import digests, saved
+from .conftest import digests, save_all, saved, starts
 from .steps import PIECE, Line, button, choose, row, rows, save
 
 
@@ -33,17 +33,6 @@ class Questions:
 
 def no_answer(route):
     route.abort("namenotresolved")
-
-
-def starts(requests):
-    return [offset for method, offset, _ in requests if method == "PATCH"]
-
-
-def save_all(page, *paths):
-    expect(page.get_by_role("status")).to_contain_text("All has come")
-    save(page)
-    expect(page.get_by_role("heading", name=f"Saved {len(paths)}")).to_be_visible()
-    assert saved() == digests(*paths)
 
 
 def test_a_first_question_without_an_answer_is_asked_again(many, file):

@@ -7,20 +7,8 @@ from playwright.sync_api import expect
 
 from lo_storage.uploads.models import Upload
 
-from .conftest import digests, saved
+from .conftest import digests, save_all, saved, starts
 from .steps import PIECE, Line, button, choose, row, rows, save
-
-
-def starts(requests):
-    """Where each piece began that came to the server."""
-    return [offset for method, offset, _ in requests if method == "PATCH"]
-
-
-def save_all(page, *paths):
-    expect(page.get_by_role("status")).to_contain_text("All has come")
-    save(page)
-    expect(page.get_by_role("heading", name=f"Saved {len(paths)}")).to_be_visible()
-    assert saved() == digests(*paths)
 
 
 def test_after_a_reload_a_file_that_is_chosen_again_goes_on(many, large, requests):

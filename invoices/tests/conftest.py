@@ -5,6 +5,7 @@ from django.test import Client
 from django.utils.html import escape
 
 from invoices.models import Invoice
+from lo_storage.tests.uploads.conftest import full_disk as no_room  # noqa: F401  # a fixture
 from lo_storage.uploads import staging
 from lo_storage.uploads.models import Upload
 
@@ -29,23 +30,6 @@ def signed_in():
         return client
 
     return sign_in
-
-
-@pytest.fixture
-def no_room(transactional_db):
-    """The disk of the database is full."""
-    with connection.cursor() as cursor:
-        cursor.execute("""
-            create function no_room() returns trigger language plpgsql as $$
-            begin
-                raise disk_full;
-            end $$;
-            create trigger no_room before update on lo_storage_uploads_upload
-                for each row execute function no_room();
-        """)
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute("drop trigger no_room on lo_storage_uploads_upload; drop function no_room")
 
 
 @pytest.fixture

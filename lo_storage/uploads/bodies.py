@@ -43,12 +43,23 @@ def silence_ends(request: HttpRequest) -> Iterator[None]:
         connection.settimeout(before)
 
 
+@contextmanager
+def waiting(begun: float) -> Iterator[None]:
+    """Let a client be waited for in the block, of whom something was awaited at `begun`.
+
+    A pool has its connection back meanwhile; without a pool that of a client who is slow is closed.
+    """
+    close_connections(pooled_only=True)
+    yield
+    if monotonic() - begun > SLOW:
+        close_connections()
+
+
 def pieces(request: HttpRequest, offset: int, length: int) -> Iterator[bytearray]:
     """Yield the body in pieces that end at whole MiB of the file, or after `PATIENCE`.
 
     (A piece that ends elsewhere has its last page written twice.) What came before the line broke
-    is a piece, too; then it raises `BrokenOff`. While a client is waited for a pool has its
-    connection back, and without a pool that of a slow client is closed.
+    is a piece, too; then it raises `BrokenOff`.
     """
     with silence_ends(request):
         yield from _pieces(request, offset, offset + length)
@@ -56,15 +67,13 @@ def pieces(request: HttpRequest, offset: int, length: int) -> Iterator[bytearray
 
 def _pieces(request: HttpRequest, offset: int, end: int) -> Iterator[bytearray]:
     while offset < end:
-        close_connections(pooled_only=True)
         size = min(WRITE_SIZE - offset % WRITE_SIZE, end - offset)
         piece, begun, is_broken = bytearray(), monotonic(), False
         while len(piece) < size and monotonic() - begun < PATIENCE and not is_broken:
-            read = _read(request, min(READ_SIZE, size - len(piece)))
+            with waiting(begun):
+                read = _read(request, min(READ_SIZE, size - len(piece)))
             piece += read
             is_broken = not read
-            if monotonic() - begun > SLOW:
-                close_connections()
         if piece:
             yield piece
         if is_broken:

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import gettext as _
 
-from ..database import close_connections, db_for_write
+from ..database import db_for_write
 from ..large_objects import WRITE_SIZE
 from . import bodies, staging
 from .files import RefusedFile, StagedFile, let_in
@@ -47,11 +47,8 @@ class UploadHandler(FileUploadHandler):
         read = input_data.read
 
         def counted(size: int = -1) -> bytes:
-            close_connections(pooled_only=True)  # as `bodies.pieces` does
-            begun = monotonic()
-            piece: bytes = read(size)
-            if monotonic() - begun > bodies.SLOW:
-                close_connections()
+            with bodies.waiting(monotonic()):
+                piece: bytes = read(size)
             self.missing -= len(piece)
             return piece
 

@@ -3,6 +3,7 @@ from base64 import b64encode
 import pytest
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.test import Client
 
 # A project that leaves the app out has no use for its tests, either.
@@ -78,3 +79,20 @@ def staged(user):
         return upload
 
     return staged
+
+
+@pytest.fixture
+def full_disk(transactional_db):
+    """The disk of the database is full."""
+    with connection.cursor() as cursor:
+        cursor.execute("""
+            create function no_room() returns trigger language plpgsql as $$
+            begin
+                raise disk_full;
+            end $$;
+            create trigger no_room before update on lo_storage_uploads_upload
+                for each row execute function no_room();
+        """)
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("drop trigger no_room on lo_storage_uploads_upload; drop function no_room")

@@ -294,22 +294,6 @@ def test_a_creation_that_breaks_off_leaves_nothing_whose_address_nobody_knows(tu
     assert (Upload.objects.count(), large_objects()) == (0, before)
 
 
-@pytest.fixture
-def full_disk(transactional_db):
-    with connection.cursor() as cursor:
-        cursor.execute("""
-            create function no_room() returns trigger language plpgsql as $$
-            begin
-                raise disk_full;
-            end $$;
-            create trigger no_room before update on lo_storage_uploads_upload
-                for each row execute function no_room();
-        """)
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute("drop trigger no_room on lo_storage_uploads_upload; drop function no_room")
-
-
 def test_a_creation_that_a_full_disk_ends_leaves_nothing(tus, full_disk, large_objects):
     before = large_objects()
     assert tus.tus("POST", data=b"abc", content_type=PIECE, Upload_Length=5).status_code == 507
