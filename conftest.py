@@ -38,6 +38,8 @@ def browser_type_launch_args(browser_type_launch_args, chromium):
         "--disable-sync",
         "--disable-quic",
         "--no-first-run",
+        # Two more renderers for each window, of which no test sees anything.
+        "--disable-features=SpareRendererForSitePerProcess,WebUIOmniboxPopup,WebUIOmniboxAimPopup",
     ]
     if os.geteuid() == 0:
         quiet.append("--no-sandbox")  # Chromium's sandbox refuses to run as root

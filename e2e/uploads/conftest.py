@@ -82,11 +82,16 @@ def many(page_of):
 
 @pytest.fixture
 def requests():
-    """What has come by the protocol: method, where it began, and how many bytes it was to have."""
+    """What has come by the protocol: method, where it began, and how many bytes it was to have.
+
+    Its methods alone: a page that is shown asks for the list of what is staged at any time.
+    """
     seen = []
 
     def note(environ=None, **kwargs):
-        if environ and environ["PATH_INFO"].startswith("/uploads/"):
+        if not environ or environ["REQUEST_METHOD"] == "GET":
+            return
+        if environ["PATH_INFO"].startswith("/uploads/"):
             offset = int(environ.get("HTTP_UPLOAD_OFFSET") or 0)
             length = int(environ.get("CONTENT_LENGTH") or 0)
             seen.append((environ["REQUEST_METHOD"], offset, length))
