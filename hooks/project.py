@@ -76,17 +76,24 @@ LIBRARY_LINES = [
     (".gitignore", r"^/\.(bench|docs)/\n", ""),
     (".gitattributes", r"^hooks/[^\n]*\n", ""),
     *(
-        (path, r"\btemplate(, | \| | )packages\1browsers\1containers\1backups\1(?=all-tests)", "")
+        (
+            path,
+            r"\btemplate(, | \| | )packages\1browsers\1backups\1trials\1containers\1(?=all-tests)",
+            "",
+        )
         for path in CI_FILES
     ),
     (".ci/run", r"^template\(\).*?^}\n\n", ""),
-    (".ci/run", r"^# The library beside the newest[^\n]*\npackages\(\).*?^}\n\n", ""),
-    (".ci/run", r"^# The pages in other engines[^\n]*\nbrowsers\(\).*?^}\n\n", ""),
-    (".ci/run", r"^# docker-compose.yml as it is[^\n]*\ncontainers\(\).*?^}\n\n", ""),
-    (".ci/run", r"^# What PostgreSQL's and Debian's[^\n]*\nbackups\(\).*?^}\n\n", ""),
     (
         ".ci/run",
-        r", other packages,\n# other browsers, the containers and backups\. [^\n]*\n",
+        r"^# The library installed, and beside[^\n]*\npackages\(\).*?(?=^all-tests\(\))",
+        "",
+    ),
+    (".ci/run", r"^left_out=[^\n]*\n", ""),
+    (".ci/run", r"^# What bin/test leaves out, at once.*?^fi\n", ""),
+    (
+        ".ci/run",
+        r", other packages,\n# other browsers, backups, trials and the containers\. [^\n]*\n",
         ".\n",
     ),
     (".ci/run", r"^# \(status 77[^\n]*\n", ""),
@@ -96,7 +103,10 @@ LIBRARY_LINES = [
     ("pyproject.toml", r"^  # Each a leg of \.ci/run[^\n]*\n", ""),
     *(
         ("pyproject.toml", rf'^  "--ignore=tests/test_{name}\.py",\n', "")
-        for name in ["backup_programs", "browsers", "containers", "packages", "tus_clients"]
+        for name in [
+            *("backup_programs", "browsers", "containers", "docs_tutorial", "explore", "faults"),
+            *("package", "packages", "tus_clients"),
+        ]
     ),
     (".ci/run", r"^    # Which a project that is made from this repository.*?^    done\n", ""),
     (".ci/run", r'^    echo "== bin/pictures.*?failed, bin/pictures"\n', ""),

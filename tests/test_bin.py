@@ -104,6 +104,15 @@ def test_setup_puts_back_what_pip_or_uv_has_changed(project, machine):
     assert setup(project, machine) == (0, "", "")
 
 
+def test_setup_asks_uv_first_and_goes_on_without_it(project, machine):
+    script(Path(machine["PATH"]) / "python3.13", f'exec "{sys.executable}" "$@"')
+    asked = project / "asked"
+    script(Path(machine["PATH"]) / "uv", f'echo "$1" >> "{asked}"; exit 1')
+    assert setup(project, machine)[0] == 0
+    assert asked.read_text() == "venv\npip\n"
+    assert setup(project, machine) == (0, "", "")
+
+
 def test_setup_twice_at_once(project, machine):
     script(Path(machine["PATH"]) / "python3.13", f'exec "{sys.executable}" "$@"')
     both = [
