@@ -91,6 +91,28 @@ def test_it_is_tried_for_as_long_as_the_page_is_open(many, file):
     save_all(many, scan)
 
 
+def test_who_says_when_to_come_again_is_asked_no_sooner(many, file):
+    many.clock.install()
+    asked = []
+
+    def refuse(route):
+        if route.request.method != "POST":
+            return route.continue_()
+        asked.append(route.request)
+        return route.fulfill(status=429, headers={"Retry-After": "90"})
+
+    many.route("**/uploads/", refuse)
+    scan = file()
+    choose(many, scan)
+    expect(rows(many)).to_contain_text("It tries again.")
+    many.clock.fast_forward(80_000)
+    many.evaluate("fetch('/uploads/', {method: 'OPTIONS'})")
+    many.unroute("**/uploads/")
+    many.clock.fast_forward(10_000)
+    save_all(many, scan)
+    assert len(asked) == 1
+
+
 def test_what_is_held_keeps_its_place_and_the_others_wait(many, file):
     asked = []
 

@@ -397,11 +397,11 @@ class Row {
     } else if (status === 507 || (status === 429 && isOurs)) this.fail(sentence || texts.quota);
     else if (!isLater(status)) this.fail(sentence || texts.refused);
     else if (!(await this.during(isReadable(this.file)))) this.fail(texts.vanished);
-    else this.wait(navigator.onLine ? "again" : "offline");
+    else this.wait(navigator.onLine ? "again" : "offline", Number(answer?.getHeader("Retry-After")) || 0);
   }
 
-  // It is tried again: later and later, and when somebody comes back to the page.
-  wait(reason) {
+  // It is tried again: later and later, no sooner than the server has said (in seconds), and when somebody comes back.
+  wait(reason, soonest = 0) {
     const { field } = this;
     const isUsers = ["signedOut", "stranger"].includes(reason);
     field.doubt(isUsers);
@@ -409,7 +409,9 @@ class Row {
     this.say(field.texts[reason], reason);
     if (isUsers) this.message.append(" ", field.signIn());
     this.set("held");
-    if (!isUsers) this.timer = setTimeout(() => this.queue(), DELAYS[Math.min(this.attempts++, DELAYS.length - 1)]);
+    if (isUsers) return;
+    const delay = DELAYS[Math.min(this.attempts++, DELAYS.length - 1)];
+    this.timer = setTimeout(() => this.queue(), Math.max(delay, 1000 * Math.min(soonest, 3600)));
   }
 
   fail(message) {
