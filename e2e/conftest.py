@@ -66,6 +66,18 @@ def admins_page(page, context, admin, sign_in):
     return page
 
 
+@pytest.fixture(scope="session")
+def whole_launch_args(browser_type_launch_args, chromium):
+    """Those of a browser that shows PDFs, and whose pages can be kept while others are shown."""
+    return {**browser_type_launch_args, "executable_path": chromium}
+
+
+@pytest.fixture(scope="module")
+def whole_browser(browser_type, whole_launch_args):
+    with browser_type.launch(**whole_launch_args) as browser:
+        yield browser
+
+
 @pytest.fixture
 def profile(tmp_path):
     """The folder in which a browser of one's own keeps what it keeps on disk."""
@@ -73,9 +85,9 @@ def profile(tmp_path):
 
 
 @pytest.fixture
-def ordinary_browser(browser_type, browser_type_launch_args, base_url, profile):
+def ordinary_browser(browser_type, whole_launch_args, base_url, profile):
     """A browser that has such a folder, and keeps whole pages: Playwright's have neither."""
-    launch = {**browser_type_launch_args, "ignore_default_args": ["--disable-back-forward-cache"]}
+    launch = {**whole_launch_args, "ignore_default_args": ["--disable-back-forward-cache"]}
     context = browser_type.launch_persistent_context(profile, base_url=base_url, **launch)
     yield context
     context.close()

@@ -27,6 +27,11 @@ SCRIPT_AND_PDF = f"/*\n{pdf().decode()}\n*/ globalThis.postMessage?.('it ran')"
 STYLE_AND_PDF = f"/*\n{pdf().decode()}\n*/ body {{ display: none }}"
 
 
+@pytest.fixture(scope="module")
+def browser(whole_browser):
+    return whole_browser
+
+
 @pytest.fixture
 def hostile(base_url, sample):
     """Write a hostile file."""
@@ -144,10 +149,10 @@ def received():
 
 
 @pytest.fixture
-def viewer(browser_type, browser_type_launch_args):
+def viewer(browser_type, whole_launch_args):
     """A browser whose PDF viewer may ask servers of this machine, as it may those of others."""
-    switches = [*browser_type_launch_args["args"], "--disable-features=LocalNetworkAccessChecks"]
-    with browser_type.launch(**{**browser_type_launch_args, "args": switches}) as browser:
+    switches = [*whole_launch_args["args"], "--disable-features=LocalNetworkAccessChecks"]
+    with browser_type.launch(**{**whole_launch_args, "args": switches}) as browser:
         yield browser.new_page()
 
 

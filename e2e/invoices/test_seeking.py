@@ -97,16 +97,16 @@ def test_a_film_is_shown_near_its_end_without_what_comes_before(
 
 
 @pytest.fixture
-def viewer(browser_type, browser_type_launch_args):
+def viewer(browser_type, whole_launch_args):
     """A page of a browser whose own viewer asks for parts of a document.
 
     Chromium's has it switched off, and then asks without the cookie.
     """
     switches = [
-        *browser_type_launch_args["args"],
+        *whole_launch_args["args"],
         "--enable-features=PdfPartialLoading,PdfIncrementalLoading",
     ]
-    with browser_type.launch(**{**browser_type_launch_args, "args": switches}) as browser:
+    with browser_type.launch(**{**whole_launch_args, "args": switches}) as browser:
         yield browser.new_page()
 
 
