@@ -108,7 +108,7 @@ LIBRARY_LINES = [
             *("package", "packages", "tus_clients"),
         ]
     ),
-    (".ci/run", r"^    # Which a project that is made from this repository.*?^    done\n", ""),
+    (".ci/run", r"^    # Which a project that is made from this repository.*?^    fi\n", ""),
     (".ci/run", r'^    echo "== bin/pictures.*?failed, bin/pictures"\n', ""),
     (".ci/run", r'^    # With older ones than are supported[^\n]*\n    COPY_IN="[^"]*" ', "    "),
 ]

@@ -190,9 +190,11 @@ class Project:
             case ["pip", *_]:
                 return ""  # see environment(); and __enter__() for `createdb`
             case ["pytest", *arguments, "lo_storage/tests"]:
-                # All of them take minutes; these ask who we are.
-                which = "lo_storage/tests" + ("" if self.all_tests else "/test_privileges.py")
-                return self.run("-m", "pytest", *arguments, which)
+                if self.all_tests:
+                    arguments += ["--numprocesses=3", "--dist=loadfile", "lo_storage/tests"]
+                else:  # All of them take minutes; these ask who we are.
+                    arguments += ["lo_storage/tests/test_privileges.py"]
+                return self.run("-m", "pytest", *arguments)
             case ["sed", *_]:
                 subprocess.run(command, shell=True, cwd=self.folder, check=True)
                 return ""
