@@ -192,8 +192,11 @@ def press(alices):
     """Click a button by what a screen reader calls it, or that which sends the form."""
 
     def press(name):
-        send = "main form .actions button"
-        alices.click(send if name == "Upload" else f'[aria-label="{name}"]')
+        css = "main form .actions button" if name == "Upload" else f'[aria-label="{name}"]'
+        place = f"return JSON.stringify(document.querySelector({css!r}).getBoundingClientRect())"
+        # A driver clicks where the button was, and what is above it may still grow.
+        eventually(lambda: alices.run(place) == alices.run(place))
+        alices.click(css)
 
     return press
 
