@@ -33,9 +33,8 @@ def chromium():
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args, chromium, pytestconfig):
     # Debian's Chromium without windows, as Playwright's own: a test takes half as long in it.
-    shell = shutil.which("chromium-headless-shell")
-    if pytestconfig.getoption("--headed"):
-        shell = None
+    is_headed = pytestconfig.getoption("--headed")
+    shell = None if is_headed else shutil.which("chromium-headless-shell")
     quiet = [
         # A browser that asks its maker for news fails slowly where there is no network.
         "--disable-background-networking",

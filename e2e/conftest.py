@@ -72,12 +72,6 @@ def whole_launch_args(browser_type_launch_args, chromium):
     return {**browser_type_launch_args, "executable_path": chromium}
 
 
-@pytest.fixture(scope="module")
-def whole_browser(browser_type, whole_launch_args):
-    with browser_type.launch(**whole_launch_args) as browser:
-        yield browser
-
-
 @pytest.fixture
 def profile(tmp_path):
     """The folder in which a browser of one's own keeps what it keeps on disk."""

@@ -6,11 +6,6 @@ from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
 
-@pytest.fixture(scope="module")
-def browser(whole_browser):
-    return whole_browser
-
-
 @pytest.fixture
 def page(ordinary_browser):
     return ordinary_browser.new_page()

@@ -28,8 +28,9 @@ STYLE_AND_PDF = f"/*\n{pdf().decode()}\n*/ body {{ display: none }}"
 
 
 @pytest.fixture(scope="module")
-def browser(whole_browser):
-    return whole_browser
+def browser(browser_type, whole_launch_args):
+    with browser_type.launch(**whole_launch_args) as browser:
+        yield browser
 
 
 @pytest.fixture
