@@ -31,6 +31,12 @@ def test_a_new_object(cursor):
     assert large_objects.read(cursor, loid, 0, 100) == b"abc"
 
 
+@pytest.mark.parametrize("statement", [catalogue.CREATE, catalogue.WRITE, catalogue.APPEND])
+def test_the_planner_finds_a_content_once_and_not_in_returning(statement):
+    assert statement.count("%(data)b") == 1
+    assert "returning lo_put" not in statement
+
+
 def take_the_next_numbers(cursor):
     last = large_objects.create(cursor)
     cursor.execute(

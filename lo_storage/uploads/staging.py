@@ -61,16 +61,19 @@ CLAIM = """
  returning *
 """
 
-# lo_put() is in RETURNING, so that it runs once the row is locked.
+# As catalogue.WRITE: lo_put() asks the row that was updated, and the content is there once.
 APPEND = f"""
-    update lo_storage_uploads_upload
-       set received = received + length(%(data)b)
-     where id = %(id)s
-       and epoch = %(epoch)s
-       and received = %(offset)s
-       and received + length(%(data)b) <= coalesce(length, received + length(%(data)b))
-       and {IS_OURS}
- returning lo_put(loid, %(offset)s, %(data)b)
+    with upload as (
+        update lo_storage_uploads_upload
+           set received = %(end)s
+         where id = %(id)s
+           and epoch = %(epoch)s
+           and received = %(offset)s
+           and %(end)s <= coalesce(length, %(end)s)
+           and {IS_OURS}
+     returning loid
+    )
+    select lo_put(loid, %(offset)s, %(data)b) from upload
 """
 
 # The trigger of the deleted row looks when both are done, and lets the object be.
@@ -174,10 +177,8 @@ def append(alias: str, upload: Upload, data: Buffer) -> None:
     elif end > upload.length:
         raise ValueError(f"the upload {upload.id} was to have {upload.length} bytes, and gets more")
     with cursor(alias) as c:
-        c.execute(
-            APPEND,
-            {"id": upload.id, "epoch": upload.epoch, "offset": upload.received, "data": data},
-        )
+        values = {"id": upload.id, "epoch": upload.epoch, "offset": upload.received, "end": end}
+        c.execute(APPEND, {**values, "data": data})
         if c.fetchone() is None:
             raise Superseded(f"another request goes on with the upload {upload.id}, or it is gone")
     upload.received = end

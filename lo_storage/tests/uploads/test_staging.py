@@ -29,6 +29,11 @@ def test_a_row_takes_an_upload_without_a_copy(documents, staged, round_trips):
     assert not Upload.objects.exists()
 
 
+def test_the_planner_finds_a_piece_once_and_not_in_returning():
+    assert staging.APPEND.count("%(data)b") == 1
+    assert "returning lo_put" not in staging.APPEND
+
+
 def test_a_roll_back_leaves_it_staged(documents, staged):
     upload = staged()
     with suppress(ZeroDivisionError), transaction.atomic():
