@@ -1,7 +1,8 @@
 """The body of a request, in pieces that are written, while its client is slow, silent, or gone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import monotonic
 
 from django.http import HttpRequest, UnreadablePostError
@@ -9,7 +10,7 @@ from django.http import HttpRequest, UnreadablePostError
 from ..database import close_connections
 from ..large_objects import WRITE_SIZE
 
-# What is asked of the web server at once. A slow line brings it soon enough to look at the clock.
+# What is asked of the web server at first. A slow line brings it soon enough to look at the clock.
 READ_SIZE = 64 * 1024
 
 # For how many seconds a connection waits for the next piece. Measured: to connect again takes 3 ms.
@@ -43,6 +44,25 @@ def silence_ends(request: HttpRequest) -> Iterator[None]:
         connection.settimeout(before)
 
 
+class Reader:
+    """Reads a body by its `read()`, and asks it for as much at once as has come in a second before.
+
+    gunicorn copies all that it has read ahead, up to a MiB, whenever it is asked for less.
+    (Measured: by 64 KiB at once a MiB takes three to four times the processor time.)
+    """
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read, self._at_once = read, READ_SIZE
+
+    def read(self, size: int) -> bytes:
+        """Return some bytes, `size` at the most; none where no more comes."""
+        begun = monotonic()
+        data = self._read(min(self._at_once, size))
+        rate = len(data) / max(monotonic() - begun, 0.001)
+        self._at_once = max(READ_SIZE, min(int(rate), WRITE_SIZE))
+        return data
+
+
 @contextmanager
 def waiting(begun: float) -> Iterator[None]:
     """Let a client be waited for in the block, of whom something was awaited at `begun`.
@@ -66,12 +86,13 @@ def pieces(request: HttpRequest, offset: int, length: int) -> Iterator[bytearray
 
 
 def _pieces(request: HttpRequest, offset: int, end: int) -> Iterator[bytearray]:
+    body = Reader(partial(_read, request))
     while offset < end:
         size = min(WRITE_SIZE - offset % WRITE_SIZE, end - offset)
         piece, begun, is_broken = bytearray(), monotonic(), False
         while len(piece) < size and monotonic() - begun < PATIENCE and not is_broken:
             with waiting(begun):
-                read = _read(request, min(READ_SIZE, size - len(piece)))
+                read = body.read(size - len(piece))
             piece += read
             is_broken = not read
         if piece:

@@ -44,13 +44,16 @@ class UploadHandler(FileUploadHandler):
         if isinstance(input_data, BytesIO):  # Somebody has read all of it before.
             self.missing -= input_data.getbuffer().nbytes
             return
-        read = input_data.read
+        body, ahead = bodies.Reader(input_data.read), memoryview(b"")
 
-        def counted(size: int = -1) -> bytes:
-            with bodies.waiting(monotonic()):
-                piece: bytes = read(size)
-            self.missing -= len(piece)
-            return piece
+        def counted(size: int = WRITE_SIZE) -> bytes:
+            nonlocal ahead
+            if not ahead:
+                with bodies.waiting(monotonic()):
+                    ahead = memoryview(body.read(WRITE_SIZE))
+                self.missing -= len(ahead)
+            piece, ahead = ahead[:size], ahead[size:]
+            return bytes(piece)
 
         input_data.read = counted
 

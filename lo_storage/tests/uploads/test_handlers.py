@@ -52,7 +52,7 @@ def test_of_a_slow_client_no_connection_is_kept(user, monkeypatch):
     class Slow(BytesIO):
         def read(self, size=-1):
             seen.append(connection.connection)
-            return super().read(size)
+            return super().read(min(size, bodies.READ_SIZE))
 
     request = request_of(user, SimpleUploadedFile("a.pdf", bytes(3 * MiB)), body=Slow)
     monkeypatch.setattr(bodies, "SLOW", -1)
