@@ -26,6 +26,24 @@ def test_a_file_is_sent_before_the_form_and_once(many, file, requests):
     assert saved() == digests(scan)
 
 
+@pytest.mark.parametrize("address", ["/one/", "/many/"])
+def test_what_is_chosen_before_the_script_has_come_is_sent_as_well(page_of, file, address):
+    page = page_of(address)
+    held = []
+    page.route("**/uploads.js", lambda route: held.append(route))
+    with page.expect_request("**/uploads.js"):
+        page.goto(address, wait_until="commit")
+    scan = file()
+    page.locator("input[type=file]").set_input_files(scan)
+    expect(rows(page)).to_have_count(0)
+    held.pop().continue_()
+    expect(row(page, "scan.pdf")).to_contain_text("Has come")
+    assert page.locator("input[type=file]").first.evaluate("input => input.files.length") == 0
+    save(page)
+    expect(page.get_by_role("heading", name="Saved 1")).to_be_visible()
+    assert saved() == digests(scan)
+
+
 def test_a_large_one_comes_in_pieces_of_8_mib(page_of, file, requests):
     page = page_of("/one/")
     large = file("large.bin", bytes(10 << 20))

@@ -483,10 +483,7 @@ class Field {
   listen() {
     const { input, wrapper } = this;
     const zone = this.form ?? wrapper;
-    input.addEventListener("change", () => {
-      this.add([...input.files]);
-      input.value = ""; // Nothing is sent twice.
-    });
+    input.addEventListener("change", () => this.takeChosen());
     zone.addEventListener("dragover", (event) => {
       if (!this.isMeant(event) || !event.dataTransfer.types.includes("Files")) return;
       event.preventDefault();
@@ -543,6 +540,11 @@ class Field {
     this.owner ??= owner;
     if (owner !== this.owner) throw Object.assign(new Error(), { isStranger: true });
     if (this.isStale) this.isStale = (await this.refreshToken()) !== "new";
+  }
+
+  takeChosen() {
+    this.add([...this.input.files]);
+    this.input.value = ""; // Nothing is sent twice.
   }
 
   add(files, notices = []) {
@@ -874,3 +876,7 @@ export function enhance(root = document) {
 }
 
 enhance();
+// Who has a slow line may choose files before this one has come. By then every script of the page listens.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const field of fields) if (field.input.files.length) field.takeChosen();
+});
