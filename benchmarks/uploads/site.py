@@ -17,13 +17,17 @@ if pool := os.environ.get("POOL"):
 application = get_wsgi_application()
 
 from django.contrib.auth.decorators import login_required  # noqa: E402  # after the settings
+from django.core.files.base import ContentFile  # noqa: E402  # after the settings
 from django.core.files.uploadhandler import TemporaryFileUploadHandler  # noqa: E402  # as above
 from django.http import HttpRequest, HttpResponse  # noqa: E402  # as above
 from django.urls import include, path  # noqa: E402  # as above
 from django.views.decorators.csrf import csrf_exempt  # noqa: E402  # as above
 
 from invoices.models import Invoice  # noqa: E402  # as above
+from lo_storage.storage import db_file_storage  # noqa: E402  # as above
 from lo_storage.uploads.decorators import takes_uploads  # noqa: E402  # as above
+
+from ..stage import MiB  # noqa: E402  # as above
 
 
 def save(request: HttpRequest) -> HttpResponse:
@@ -42,6 +46,16 @@ def spooled(request: HttpRequest) -> HttpResponse:
     return save(request)
 
 
+def stored(request: HttpRequest) -> HttpResponse:
+    """Store so many MiB, that are there already, and tell how many seconds that took."""
+    content = ContentFile(os.urandom(MiB) * int(request.GET["size"]))
+    began = perf_counter()
+    name = db_file_storage.save("a", content)
+    seconds = perf_counter() - began
+    db_file_storage.delete(name)
+    return HttpResponse(f"{seconds}")
+
+
 def page(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"{Invoice.objects.count()}")
 
@@ -50,5 +64,6 @@ urlpatterns = [
     path("uploads/", include("lo_storage.uploads.urls")),
     path("spooled/", login_required(spooled)),
     path("staged/", login_required(takes_uploads(save))),
+    path("stored/", stored),
     path("page/", login_required(page)),
 ]

@@ -75,7 +75,7 @@ def waiting(begun: float) -> Iterator[None]:
         close_connections()
 
 
-def pieces(request: HttpRequest, offset: int, length: int) -> Iterator[bytearray]:
+def pieces(request: HttpRequest, offset: int, length: int) -> Iterator[bytes]:
     """Yield the body in pieces that end at whole MiB of the file, or after `PATIENCE`.
 
     (A piece that ends elsewhere has its last page written twice.) What came before the line broke
@@ -85,21 +85,22 @@ def pieces(request: HttpRequest, offset: int, length: int) -> Iterator[bytearray
         yield from _pieces(request, offset, offset + length)
 
 
-def _pieces(request: HttpRequest, offset: int, end: int) -> Iterator[bytearray]:
+def _pieces(request: HttpRequest, offset: int, end: int) -> Iterator[bytes]:
     body = Reader(partial(_read, request))
     while offset < end:
         size = min(WRITE_SIZE - offset % WRITE_SIZE, end - offset)
-        piece, begun, is_broken = bytearray(), monotonic(), False
-        while len(piece) < size and monotonic() - begun < PATIENCE and not is_broken:
+        parts, begun, missing, is_broken = [], monotonic(), size, False
+        while missing and monotonic() - begun < PATIENCE and not is_broken:
             with waiting(begun):
-                read = body.read(size - len(piece))
-            piece += read
-            is_broken = not read
-        if piece:
-            yield piece
+                part = body.read(missing)
+            parts.append(part)
+            missing -= len(part)
+            is_broken = not part
+        if missing < size:
+            yield b"".join(parts)
         if is_broken:
             raise BrokenOff
-        offset += len(piece)
+        offset += size - missing
 
 
 def _read(request: HttpRequest, size: int) -> bytes:
