@@ -86,7 +86,7 @@ LIBRARY_LINES = [
     (".ci/run", r"^template\(\).*?^}\n\n", ""),
     (
         ".ci/run",
-        r"^# The library installed, and beside[^\n]*\npackages\(\).*?(?=^all-tests\(\))",
+        r"^# The library installed, or copied in[^\n]*\npackages\(\).*?(?=^all-tests\(\))",
         "",
     ),
     (".ci/run", r"^left_out=[^\n]*\n", ""),
@@ -104,8 +104,8 @@ LIBRARY_LINES = [
     *(
         ("pyproject.toml", rf'^  "--ignore=tests/test_{name}\.py",\n', "")
         for name in [
-            *("backup_programs", "browsers", "containers", "docs_tutorial", "explore", "faults"),
-            *("package", "packages", "tus_clients"),
+            *("backup_programs", "browsers", "containers", "copy_in", "docs_tutorial", "explore"),
+            *("faults", "package", "packages", "template", "tus_clients", "updates"),
         ]
     ),
     (".ci/run", r"^    # Which a project that is made from this repository.*?^    fi\n", ""),

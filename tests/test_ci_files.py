@@ -77,9 +77,9 @@ def test_what_bin_test_leaves_out_is_a_leg():
         if leg != "tests"
     }
     assert sorted(named) == left_out
-    legs = "packages browsers backups trials containers"
+    legs = "template packages browsers backups trials containers"
     assert set(named.values()) == set(legs.split())
-    assert f"set -- template {legs} all-tests oldest\n" in script
+    assert f"set -- {legs} all-tests oldest\n" in script
     for paths in [r'\\\n +"\$\{left_out\[@\]\}"', r"tests/test_containers\.py"]:
         run = rf"-m pytest --quiet .*--durations=0 --durations-min=1 {paths}[^|]*\|\| .*failed="
         assert len(re.findall(run, script)) == 1
