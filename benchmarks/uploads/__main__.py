@@ -81,10 +81,12 @@ class Bench:
         client.force_login(users.create_user(f"user{users.count()}"))
         return client.cookies[settings.SESSION_COOKIE_NAME].value
 
-    def gunicorn(self, stack: ExitStack, *arguments: str, **settings: str) -> tuple[int, str]:
+    def gunicorn(
+        self, stack: ExitStack, *arguments: str, application: str = APPLICATION, **settings: str
+    ) -> tuple[int, str]:
         from tests.serving import gunicorn
 
-        server = gunicorn(self.folder, *arguments, application=APPLICATION, **settings)
+        server = gunicorn(self.folder, *arguments, application=application, **settings)
         pid, address, _ = stack.enter_context(server)
         return pid, address
 
@@ -183,6 +185,41 @@ def rate(bench: Bench) -> None:
         f"{rates['patch'] / rates['save']:.2f} ({rates['patch']:.0f} of {rates['save']:.0f} MiB/s)"
     )
     bench.tell("rate of PATCHes of 8 MiB beside `Storage.save()`", found, "0.8")
+
+
+@row
+def batch(bench: Bench) -> None:
+    """A hundred small files, chosen at once on the page of the sample in Chromium, and saved."""
+    from django.conf import settings
+    from playwright.sync_api import sync_playwright
+
+    path = subprocess.run(["bin/browser"], check=True, capture_output=True, text=True).stdout
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": bench.session()}
+    come, saved = [], []
+    with ExitStack() as stack:
+        _, address = bench.gunicorn(stack, CONFIG, application="config.wsgi")
+        playwright = stack.enter_context(sync_playwright())
+        browser = playwright.chromium.launch(executable_path=path.strip(), args=sandbox)
+        stack.callback(browser.close)
+        page = browser.new_page()
+        page.context.add_cookies([{**cookie, "url": address}])
+        for run in range(bench.options.rounds):
+            files = [bench.folder / f"{run}-{number}.bin" for number in range(100)]
+            for file in files:
+                file.write_bytes(bench.choice.randbytes(10_000))
+            page.goto(f"{address}/upload/")
+            began = time.perf_counter()
+            page.get_by_label("Files", exact=True).set_input_files(files)
+            page.get_by_text("All has come: 100 files").wait_for()
+            come.append(time.perf_counter() - began)
+            began = time.perf_counter()
+            page.get_by_role("button", name="Upload", exact=True).click()
+            page.get_by_text("100 invoices were uploaded.").wait_for()
+            saved.append(time.perf_counter() - began)
+    all_came, to_save = statistics.median(come), statistics.median(saved)
+    found = f"{all_came:.1f} s until all have come, {to_save:.1f} s to save them"
+    bench.tell("a hundred files of 10 KB as a batch in Chromium", found, "3 s")
 
 
 @row
