@@ -6,7 +6,12 @@ from time import perf_counter
 from typing import Any
 
 from django.conf import settings
+from django.core.files.base import ContentFile
 from django.core.wsgi import get_wsgi_application
+
+from lo_storage.storage import db_file_storage
+
+from ..stage import MiB
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 settings.ROOT_URLCONF = __name__
@@ -17,17 +22,13 @@ if pool := os.environ.get("POOL"):
 application = get_wsgi_application()
 
 from django.contrib.auth.decorators import login_required  # noqa: E402  # after the settings
-from django.core.files.base import ContentFile  # noqa: E402  # after the settings
 from django.core.files.uploadhandler import TemporaryFileUploadHandler  # noqa: E402  # as above
 from django.http import HttpRequest, HttpResponse  # noqa: E402  # as above
 from django.urls import include, path  # noqa: E402  # as above
 from django.views.decorators.csrf import csrf_exempt  # noqa: E402  # as above
 
 from invoices.models import Invoice  # noqa: E402  # as above
-from lo_storage.storage import db_file_storage  # noqa: E402  # as above
 from lo_storage.uploads.decorators import takes_uploads  # noqa: E402  # as above
-
-from ..stage import MiB  # noqa: E402  # as above
 
 
 def save(request: HttpRequest) -> HttpResponse:
