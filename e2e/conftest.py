@@ -4,6 +4,7 @@ The browser is a real Chromium, the server a real one, the database a real Postg
 """
 
 import os
+import threading
 from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -41,6 +42,19 @@ def queries_beside_an_event_loop():
 def base_url(live_server):
     """What `page.goto("/upload/")` begins with."""
     return live_server.url
+
+
+@pytest.fixture
+def browser_context_args(browser_context_args, live_server):
+    """What a window begins with; once it is closed, the server has done all that it was asked.
+
+    The tables are emptied afterwards, and the files: not beside a request that deletes one.
+    """
+    yield browser_context_args
+    for thread in threading.enumerate():
+        if thread.name.endswith("(process_request_thread)"):  # of a connection: it ends with it
+            thread.join(timeout=60)
+            assert not thread.is_alive(), "a connection is still open, and its window is closed"
 
 
 @pytest.fixture(autouse=True)

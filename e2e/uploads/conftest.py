@@ -34,7 +34,7 @@ def nothing_is_wrong_afterwards(library_s_pages, nothing_of_other_tests):  # noq
 
 
 @pytest.fixture(autouse=True)
-def no_exception(context):
+def no_exception(nothing_is_wrong_afterwards, context):
     """Nothing that a page does ends in an exception that nobody expects."""
     errors = []
     context.on("weberror", lambda error: errors.append(str(error.error)))
