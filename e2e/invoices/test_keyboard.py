@@ -99,7 +99,8 @@ def test_a_whole_visit(page, alice, sample, large_objects):
 
     # Not this one, after all: the focus stays where one can go on.
     tab_to(page, page.get_by_role("button", name="Remove blank.png"))
-    page.keyboard.press("Enter")
+    with page.expect_response(lambda response: response.request.method == "DELETE"):
+        page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Remove rent.pdf")).to_be_focused()
 
     # Once so that it fails: the focus is on what the page tells.

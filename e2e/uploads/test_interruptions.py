@@ -1,8 +1,11 @@
 """The line breaks, the page is loaded again, the server says no: nothing is sent twice, or lost."""
 
 import os
+import threading
 
 import pytest
+from django.core.signals import request_started
+from django.db.models.signals import post_delete
 from playwright.sync_api import expect
 
 from lo_storage.uploads.models import Upload
@@ -60,6 +63,62 @@ def test_what_came_whole_and_was_not_saved_is_offered_without_its_file(many, fil
     assert [method for method, *_ in requests].count("POST") == 3
     many.goto("/many/")  # What was saved is forgotten.
     assert many.evaluate("Object.keys(localStorage).length") in {0, 1}
+    expect(many.get_by_role("list", name="Interrupted before")).not_to_be_visible()
+
+
+class Held:
+    """Requests that the server has, and does not look at before `go_on()`."""
+
+    def __init__(self):
+        self.came, self.is_over = threading.Semaphore(0), threading.Event()
+        self.go_on = self.is_over.set
+        self.is_held = lambda environ: False
+
+    def __call__(self, environ, **kwargs):
+        if self.is_held(environ):
+            self.came.release()
+            self.is_over.wait()
+
+    def wait(self):
+        assert self.came.acquire(timeout=60)
+
+
+@pytest.fixture
+def held():
+    held = Held()
+    request_started.connect(held)
+    yield held
+    request_started.disconnect(held)
+    held.go_on()
+
+
+def test_what_is_removed_is_gone_though_the_page_is_closed_at_once(many, file, held):
+    held.is_held = lambda environ: environ["QUERY_STRING"].startswith("busy")
+    is_deleted = threading.Event()
+    choose(many, file())
+    expect(rows(many)).to_contain_text("Has come")
+    # As many as a browser has lines to one server: what it sends next has to wait.
+    many.evaluate("for (let i = 0; i < 6; i++) void fetch(`?busy=${i}`)")
+    for _ in range(6):
+        held.wait()
+    post_delete.connect(lambda **kwargs: is_deleted.set(), Upload, weak=False, dispatch_uid="test")
+    button(many, "Remove", "scan.pdf").click()
+    many.close()
+    came = is_deleted.wait(60)
+    post_delete.disconnect(sender=Upload, dispatch_uid="test")
+    assert came
+
+
+@pytest.mark.parametrize("what", ["Remove", "Pause"])
+def test_what_is_stopped_before_it_has_an_address_is_gone(what, many, large, held):
+    held.is_held = lambda environ: environ["REQUEST_METHOD"] == "POST"
+    choose(many, large)
+    held.wait()
+    button(many, what, "large.bin").click()
+    with many.expect_response(lambda response: response.request.method == "DELETE"):
+        held.go_on()
+    assert not Upload.objects.exists()
+    many.reload()
     expect(many.get_by_role("list", name="Interrupted before")).not_to_be_visible()
 
 

@@ -200,9 +200,16 @@ class Row {
   }
 
   halt() {
+    const { field, upload } = this;
     this.turn += 1;
     clearTimeout(this.timer);
-    this.upload?.abort();
+    if (!upload || upload.url) return upload?.abort();
+    // It may be made already, and has an address only when that is answered.
+    const goes = () => {
+      upload.abort();
+      field.discard(upload.url);
+    };
+    Object.assign(upload.options, { onAfterResponse: null, onUploadUrlAvailable: goes, storeFingerprintForResuming: false });
   }
 
   set(state) {
@@ -691,9 +698,10 @@ class Field {
     fields.delete(this);
   }
 
-  // It goes, or else expires.
+  // It goes, also when the page is left before this was said, or else expires.
   async discard(url) {
-    tus.Upload.terminate(url, { headers: { "X-CSRFToken": this.token } }).catch(() => {});
+    const headers = { "Tus-Resumable": "1.0.0", "X-CSRFToken": this.token };
+    fetch(url, { method: "DELETE", headers, keepalive: true }).catch(() => {});
     for (const entry of await remembered()) if (entry.uploadUrl === url) localStorage.removeItem(entry.urlStorageKey);
   }
 
