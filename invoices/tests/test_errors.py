@@ -16,6 +16,13 @@ def test_a_missing_page(client):
     assert shows(page, "There is no such page")
 
 
+def test_messages_wait_for_a_page_that_somebody_sees(alice, signed_in):
+    client = signed_in(alice)
+    upload(client, ("a.pdf", b"a"))
+    client.get("/staged/8e6d1f0a-0000-4000-8000-000000000000/file")  # as a picture asks for it
+    assert shows(client.get("/"), "was uploaded.")
+
+
 def test_a_bad_request(client):
     page = client.get("/", headers={"host": "not a host"})
     assert page.status_code == 400
