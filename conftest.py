@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from django.db.models.signals import post_migrate
 
+# What the tests share says as much of a failure as they do.
+pytest.register_assert_rewrite("e2e", "tests", "invoices.tests", "lo_storage.tests")
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_xdist_auto_num_workers(config):
