@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from django.contrib.contenttypes.management import create_contenttypes
 from django.db.models.signals import post_migrate
 
 # What the tests share says as much of a failure as they do.
@@ -21,9 +22,20 @@ def pytest_xdist_auto_num_workers(config):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_permissions():
-    """Django would make all anew after each test that commits, which takes longer than many."""
+def nothing_is_made_anew():
+    """Django would make all permissions and content types after each test that commits.
+
+    That takes longer than many a test. A content type is made where it is asked for, too.
+    """
     post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+    post_migrate.disconnect(create_contenttypes)
+    post_migrate.connect(forget_content_types)
+
+
+def forget_content_types(**kwargs):
+    from django.contrib.contenttypes.models import ContentType  # Once there are settings.
+
+    ContentType.objects.clear_cache()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
-from django.core.signals import request_started
+from django.core.signals import request_finished, request_started
 from django.test import Client
 from PIL import Image, ImageChops
 
@@ -42,15 +42,34 @@ def alice(transactional_db):
 
 @pytest.fixture
 def goto(engine, live_server):
-    """Open an address, and wait until the browser has loaded all of it."""
+    """Open an address, and wait until the browser has loaded all of it.
+
+    Afterwards the server does all that it was asked, before the tables are emptied.
+    """
+    begun, ended = [], []
+
+    def begin(**kwargs):
+        begun.append(kwargs)
+
+    def end(**kwargs):
+        ended.append(kwargs)
+
+    def load(address):
+        engine.open(address)
+        eventually(lambda: engine.loaded() == address)
 
     def goto(address):
-        blank = f"{live_server.url}/healthz/"
-        for each in (blank, address):  # so that a look shows nothing of another page
-            engine.open(each)
-            eventually(lambda each=each: engine.loaded() == each)
+        load(blank)  # so that a look shows nothing of another page
+        load(address)
 
-    return goto
+    blank = f"{live_server.url}/healthz/"
+    request_started.connect(begin)
+    request_finished.connect(end)
+    yield goto
+    load(blank)
+    eventually(lambda: len(begun) == len(ended))
+    request_started.disconnect(begin)
+    request_finished.disconnect(end)
 
 
 @pytest.fixture
