@@ -8,7 +8,7 @@ from django.contrib.contenttypes.management import create_contenttypes
 from django.db.models.signals import post_migrate
 
 # What the tests share says as much of a failure as they do.
-pytest.register_assert_rewrite("e2e", "tests", "invoices.tests", "lo_storage.tests")
+pytest.register_assert_rewrite("e2e", "tests", "lo_storage.tests")
 
 
 @pytest.hookimpl(wrapper=True)
