@@ -1,13 +1,17 @@
 import os
 import shutil
+import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from django.db import connection
 
 from config.embedded_postgres import find_programs
+
+from .test_embedded_postgres import until
 
 ROOT = Path(__file__).parent.parent
 
@@ -37,6 +41,30 @@ def run_python(project, *arguments, without=("DJANGO_SETTINGS_MODULE",), **given
     )
     assert result.returncode == 0, result.stdout
     return result.stdout
+
+
+@contextmanager
+def started(command, place, log, **options):
+    """Run a program from when it takes connections at a place until the end of the block.
+
+    `place` is a port of this machine, or the path of a socket. Yields the process.
+    """
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, **options)
+    try:
+        until(lambda: process.poll() is not None or listens(place))
+        assert process.poll() is None, log.read_text()
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def listens(place):
+    """Whether somebody does: the file of a socket is there before that."""
+    by_port = isinstance(place, int)
+    with socket.socket(socket.AF_INET if by_port else socket.AF_UNIX) as probe:
+        return probe.connect_ex(("127.0.0.1", place) if by_port else str(place)) == 0
 
 
 def postgres_environment():

@@ -1,7 +1,6 @@
 """The tutorial, block by block, from an empty directory to a signed-in download over HTTP."""
 
 import re
-import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -13,8 +12,7 @@ from config.demo import free_port
 
 from .newcomer import Browser
 from .pages import ROOT, blocks
-from .programs import postgres_environment
-from .test_embedded_postgres import until
+from .programs import postgres_environment, started
 
 
 @pytest.fixture
@@ -32,19 +30,10 @@ def environment():
 @contextmanager
 def serving(command, project, environment):
     port = free_port(8400)
-    with subprocess.Popen(
-        f"exec {command} --noreload {port}", shell=True, cwd=project, env=environment
-    ) as server:
-        try:
-            until(lambda: is_served(port))
-            yield f"http://localhost:{port}"
-        finally:
-            server.terminate()
-
-
-def is_served(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    command = f"exec {command} --noreload {port}"
+    log = project.parent / "log"
+    with started(command, port, log, shell=True, cwd=project, env=environment):
+        yield f"http://localhost:{port}"
 
 
 def test_from_an_empty_directory_to_a_signed_in_download(tmp_path, environment):

@@ -19,7 +19,7 @@ from config.embedded_postgres import find_programs
 from lo_storage.tests.uploads.daemons import EICAR
 
 from .newcomer import ROOT, Project, environment, steps
-from .test_embedded_postgres import until
+from .programs import started
 
 README = (ROOT / "lo_storage" / "README.md").read_text()
 FOLLOWED = {"mysite/settings.py", "mysite/urls.py", "papers/models.py", "papers/views.py"}
@@ -972,24 +972,9 @@ def s3(python_for_moving, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with (tmp_path / "moto.log").open("w") as log:
-        server = subprocess.Popen(
-            [python_for_moving, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        until(lambda: server.poll() is not None or listens(port))
-        assert server.poll() is None, (tmp_path / "moto.log").read_text()
+    server = [python_for_moving, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
+    with started(server, port, tmp_path / "moto.log"):
         yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def listens(port):
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 STORAGES = """
@@ -1174,17 +1159,9 @@ def clamd(folder):
     )
     (folder / "eicar.ndb").write_text(SIGNATURE)
     program = shutil.which("clamd", path="/usr/sbin:/usr/bin")
-    with (folder / "log").open("w") as log:
-        daemon = subprocess.Popen(
-            [program, f"--config-file={configuration}"], stdout=log, stderr=log
-        )
-    try:
-        until(lambda: (folder / "clamd.ctl").exists() or daemon.poll() is not None)
-        assert daemon.poll() is None, (folder / "log").read_text()
+    daemon = [program, f"--config-file={configuration}"]
+    with started(daemon, folder / "clamd.ctl", folder / "log"):
         yield
-    finally:
-        daemon.terminate()
-        daemon.wait()
 
 
 def test_clamav(tmp_path):

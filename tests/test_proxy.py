@@ -22,7 +22,7 @@ from django.utils import timezone
 from config import gunicorn as config
 from invoices.models import Invoice
 
-from .programs import program
+from .programs import listens, program, started
 from .serving import gunicorn
 from .slow_clients import (
     CONTENT,
@@ -105,20 +105,8 @@ def configured(folder, text, port):
     # The folders of tests are for their owner alone.
     user = "user root;" if os.geteuid() == 0 else ""
     command = [program("nginx"), "-c", folder / "nginx.conf", "-g", f"daemon off; {user}"]
-    with (folder / "nginx.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        until(lambda: "ok" if listens(port) else process.poll())
-        assert process.poll() is None, (folder / "nginx.log").read_text()
+    with started(command, port, folder / "nginx.log") as process:
         yield process
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def listens(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", int(port))) == 0
 
 
 @pytest.fixture
@@ -437,7 +425,7 @@ def test_a_proxy_that_is_stopped_ends_an_upload_and_takes_no_other(
         with uploading(session, address, CONTENT) as (connection, body):
             connection.sendall(body[:1000])
             process.send_signal(signal.SIGQUIT)
-            until(lambda: not listens(address.rpartition(":")[2]))
+            until(lambda: not listens(int(address.rpartition(":")[2])))
             connection.sendall(body[1000:])
             assert status_line(connection) == "HTTP/1.1 302 Found"
         process.wait(timeout=60)

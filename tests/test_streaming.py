@@ -1,7 +1,6 @@
 """Downloads from real web servers: what they hold while a client reads, and after it has gone."""
 
 import os
-import subprocess
 import tempfile
 from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection, IncompleteRead
@@ -14,7 +13,7 @@ from lo_storage.storage import DbFileIO, db_file_storage
 from lo_storage.tests.models import Document
 
 from .conftest import ALIAS
-from .programs import program
+from .programs import program, started
 from .web_servers import MiB, at_rest, databases, eventually, sessions_of, web_server
 
 
@@ -34,12 +33,8 @@ def pgbouncer(server, *lines):
             "auth_type = any\npool_mode = transaction\ndefault_pool_size = 1\n" + "\n".join(lines)
         )
         command = [*server.server.prefix, program("pgbouncer"), "-q", settings]
-        with subprocess.Popen(command) as process:
-            try:
-                eventually((Path(directory) / ".s.PGSQL.6432").exists, bool)
-                yield {"HOST": directory, "PORT": "6432"}
-            finally:
-                process.terminate()
+        with started(command, Path(directory) / ".s.PGSQL.6432", Path(directory) / "log"):
+            yield {"HOST": directory, "PORT": "6432"}
 
 
 # So that whatever is not given back is missed by the next request.

@@ -57,10 +57,8 @@ from lo_storage.uploads.models import Upload
 
 from .lines import Cut, Line, served
 from .newcomer import environment
-from .programs import program
+from .programs import program, started
 from .serving import gunicorn
-from .test_embedded_postgres import until
-from .test_proxy import listens
 from .test_uploads import PIECE, TOKEN, Visitor, answer
 
 PYTHON = ["tuspy==1.1.0", "aiotus==1.1.0"]
@@ -395,16 +393,9 @@ def nginx(folder, site):
         }}
         """
     )
-    with (folder / "log").open("wb") as log:
-        command = [program("nginx"), "-e", "stderr", "-c", folder / "nginx.conf"]
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        until(lambda: listens(port) or process.poll() is not None)
-        assert process.poll() is None, (folder / "log").read_text()
+    command = [program("nginx"), "-e", "stderr", "-c", folder / "nginx.conf"]
+    with started(command, port, folder / "log"):
         yield f"http://localhost:{port}"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.fixture
