@@ -44,6 +44,8 @@ def test_a_virus_is_refused_and_the_other_file_is_kept(javascript, alices_page, 
         upload(page, sample("good.png", png()), sample("eicar.txt", EICAR))
         virus = "The virus “Eicar-Test-Signature” was found in it, so it was deleted."
         expect(page.get_by_text(f"eicar.txt: {virus}").first).to_be_visible()
+        if javascript:
+            expect(page.get_by_text("Has come", exact=True)).to_be_visible()  # the other one
         assert not Invoice.objects.exists()
         assert [upload.original_name for upload in Upload.objects.all()] == ["good.png"]
         if javascript:

@@ -28,16 +28,21 @@ def button(page, what, name):
 
 
 class Line:
-    """What becomes of each piece of a page after the first: sent on, unless a test holds it."""
+    """What becomes of each piece of a page after the first: sent on, unless a test holds it.
+
+    While there is a `problem`, it has whatever is asked of an upload.
+    """
 
     def __init__(self, page):
         self.page, self.held, self.answers = page, [], []
-        self.is_open = False
+        self.is_open, self.problem = False, None
         page.route(re.compile("/uploads/[-0-9a-f]{36}/$"), self._handle)
 
     def _handle(self, route):
         offset = route.request.headers.get("upload-offset", "0")
-        if route.request.method != "PATCH" or offset == "0":
+        if self.problem:
+            self.problem(route)
+        elif route.request.method != "PATCH" or offset == "0":
             route.continue_()
         elif self.answers:
             self.answers.pop(0)(route)
@@ -51,14 +56,15 @@ class Line:
         with self.page.expect_request(lambda it: it.headers.get("upload-offset") == str(PIECE)):
             self.page.locator(into).set_input_files(list(paths))
 
-    def cut(self):
-        """Break what is held, or will be in a moment."""
-        self.answers.append(lambda route: route.abort("connectionreset"))
+    def answer(self, answer):
+        """End with this what is held, or will be in a moment; what comes then is held."""
         if self.held:
-            self.answers.pop()(self.held.pop())
+            answer(self.held.pop())
+        else:
+            self.answers.append(answer)
 
     def open(self):
-        self.is_open = True
+        self.is_open, self.problem = True, None
         for route in self.held:
             route.continue_()
         self.held.clear()

@@ -66,7 +66,7 @@ def test_a_session_that_ended_while_the_line_was_broken_is_told(many, large):
     line = Line(many)
     line.choose(large)
     Session.objects.all().delete()
-    line.cut()
+    line.answer(lambda route: route.abort("connectionreset"))
     expect(rows(many)).to_contain_text("You are signed out. Sign in in another tab")
     expect(rows(many).get_by_role("link", name="Sign in")).to_be_visible()
 
