@@ -60,6 +60,11 @@ def started(command, place, log, **options):
         process.wait()
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
 def listens(place):
     """Whether somebody does: the file of a socket is there before that."""
     by_port = isinstance(place, int)

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from time import monotonic
 import pytest
 import requests
 
+from .programs import free_port
 from .slow_clients import CONTENT, SlowClients, longest, opened, sign_in, status_line, uploading
 from .test_embedded_postgres import until
 
@@ -100,11 +100,6 @@ class Containers:
     def waits_in_its_transaction(self):
         waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
         return self.sql(waiting) == "1"
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def volumes():

@@ -27,6 +27,7 @@ from lo_storage.storage import db_file_storage
 
 from . import test_proxy
 from .pages import ROOT, blocks
+from .programs import free_port
 from .serving import database, gunicorn
 from .slow_clients import opened, sign_in
 from .test_embedded_postgres import until
@@ -478,7 +479,7 @@ def of_another(transactional_db, tmp_path):
     arguments = [f"--config={tmp_path}/gunicorn.conf.py", "--access-logfile=-"]
     application = {"application": "tests.streaming_site:wsgi", "SITE": json.dumps(project)}
     with gunicorn(tmp_path, *arguments, **application) as (group, behind, _):
-        port = test_proxy.free_port()
+        port = free_port()
         text = ANOTHER_S.format(folder=tmp_path, port=port, of_http=OF_HTTP, of_server=OF_SERVER)
         for there, here in {
             "127.0.0.1:8000": behind.removeprefix("http://"),

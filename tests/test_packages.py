@@ -6,7 +6,6 @@ out: it takes minutes, and whatever is newest of each package.
 
 import re
 import shutil
-import socket
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from config.embedded_postgres import find_programs
 from lo_storage.tests.uploads.daemons import EICAR
 
 from .newcomer import ROOT, Project, environment, steps
-from .programs import started
+from .programs import free_port, started
 
 README = (ROOT / "lo_storage" / "README.md").read_text()
 FOLLOWED = {"mysite/settings.py", "mysite/urls.py", "papers/models.py", "papers/views.py"}
@@ -969,9 +968,7 @@ def python_for_moving(request):
 @pytest.fixture
 def s3(python_for_moving, tmp_path):
     """The address of a server that answers as S3 does."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     server = [python_for_moving, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
     with started(server, port, tmp_path / "moto.log"):
         yield f"http://127.0.0.1:{port}"

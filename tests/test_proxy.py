@@ -22,7 +22,7 @@ from django.utils import timezone
 from config import gunicorn as config
 from invoices.models import Invoice
 
-from .programs import listens, program, started
+from .programs import free_port, listens, program, started
 from .serving import gunicorn
 from .slow_clients import (
     CONTENT,
@@ -66,11 +66,6 @@ def certificate(tmp_path_factory):
     folder = tmp_path_factory.mktemp("certificates")
     subprocess.run(COMPOSE["services"]["certificate"]["command"], cwd=folder, check=True)
     return folder / "site.crt"
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 BEHIND_ANOTHER = """\

@@ -34,7 +34,6 @@ import os
 import random
 import secrets
 import shutil
-import socket
 import subprocess
 from base64 import b64encode
 from contextlib import contextmanager
@@ -57,7 +56,7 @@ from lo_storage.uploads.models import Upload
 
 from .lines import Cut, Line, served
 from .newcomer import environment
-from .programs import program, started
+from .programs import free_port, program, started
 from .serving import gunicorn
 from .test_uploads import PIECE, TOKEN, Visitor, answer
 
@@ -372,8 +371,7 @@ def test_a_client_that_remembers_an_upload_that_is_gone_begins_anew(page, site, 
 @contextmanager
 def nginx(folder, site):
     """A proxy that takes a piece as a whole before it passes it on, and no large one."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     user = "user root;" if os.geteuid() == 0 else ""
     (folder / "nginx.conf").write_text(
         f"""
